@@ -1,0 +1,22 @@
+//! Sitekeep: a self-hosted backup control panel for hosted sites.
+//!
+//! Rooms are modules, listed here in floor order; a room imports only from floors below its own, and rooms on one
+//! floor never see each other. `tests/house.rs` checks it. ARCHITECTURE.md has the floor plan and the walks through it.
+
+// floor 5
+pub mod boot;
+// floor 4
+pub mod cli;
+pub mod jobs;
+pub mod web;
+// floor 3
+pub mod app;
+// floor 2
+pub mod db;
+pub mod engine;
+pub mod hosting;
+pub mod queue;
+// floor 1
+pub mod domain;
+// floor 0
+pub mod base;
