@@ -1,0 +1,208 @@
+//! The SQL pool: SQLite (embedded) or PostgreSQL behind one text of SQL.
+//!
+//! Only `db` and `queue` write statements. The rules that make one text serve both: `$n` binds, `bigint` milliseconds
+//! and flags, text ids, JSON as text, `cast(… as bigint)` around sums, no booleans, no `last_insert_id`. Where
+//! PostgreSQL needs a lock clause, write the comment `/* for update skip locked */`: [`Pool::text`] opens it.
+
+use super::clock::{Clock, Millis};
+use super::error::{Class, Error, Result};
+use sqlx::any::AnyPoolOptions;
+use sqlx::{Any, AnyPool, Executor};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// One connection; a transaction derefs to it, so that every statement runs in either.
+pub type Conn = sqlx::AnyConnection;
+/// A transaction. Dropped without `commit`, it is as if it had never been.
+pub type Tx = sqlx::Transaction<'static, Any>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
+/// Migrations that are not in both the catalogue and this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// In this program, not yet in the catalogue.
+    pub missing: usize,
+    /// In the catalogue, unknown to this program.
+    pub unknown: usize,
+}
+
+/// A pool of connections to the catalogue.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    inner: AnyPool,
+    kind: Kind,
+    clock: Clock,
+    opened: Arc<Mutex<HashMap<&'static str, &'static str>>>,
+}
+
+/// Every migration, in order; one set for both databases.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+impl Pool {
+    /// Connects to `sqlite:///path?mode=rwc` or `postgres://…`; the pool holds at most `connections`.
+    pub async fn connect(url: &str, connections: u32, clock: Clock) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let kind = if url.starts_with("sqlite:") {
+            Kind::Sqlite
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Kind::Postgres
+        } else {
+            return Err(Error::invalid("the database URL begins neither with sqlite: nor with postgres:")
+                .hint("SITEKEEP_DATABASE_URL is like sqlite:///var/lib/sitekeep/catalogue.db?mode=rwc or postgres://user@host/name"));
+        };
+        let inner = AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(30))
+            .after_connect(move |conn, _| {
+                Box::pin(async move {
+                    if kind == Kind::Sqlite {
+                        for pragma in [
+                            "pragma journal_mode = wal",
+                            "pragma synchronous = full",
+                            "pragma foreign_keys = on",
+                            "pragma busy_timeout = 10000",
+                        ] {
+                            conn.execute(pragma).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .connect(url)
+            .await
+            .map_err(cannot_connect)?;
+        Ok(Self { inner, kind, clock, opened: Arc::default() })
+    }
+
+    /// Brings the schema up to date; running it again changes nothing.
+    pub async fn migrate(&self) -> Result<()> {
+        MIGRATIONS.run(&self.inner).await.map_err(|e| Error::permanent(e.to_string()).context("migrating the catalogue database"))
+    }
+
+    /// How far the catalogue's schema and this program are apart.
+    pub async fn schema(&self) -> Result<Schema> {
+        let applied: Vec<i64> = match sqlx::query_scalar("select version from _sqlx_migrations").fetch_all(&self.inner).await {
+            Ok(applied) => applied,
+            // Nothing was ever migrated: the table that says so is not there.
+            Err(sqlx::Error::Database(d)) if d.code().as_deref() == Some("42P01") || d.message().contains("no such table") => Vec::new(),
+            Err(e) => return Err(e.into()),
+        };
+        let ours: Vec<i64> = MIGRATIONS.iter().map(|m| m.version).collect();
+        let missing = ours.iter().filter(|v| !applied.contains(v)).count();
+        let unknown = applied.iter().filter(|v| !ours.contains(v)).count();
+        Ok(Schema { missing, unknown })
+    }
+
+    /// One connection, at once: a pool would ask again for half a minute, which is right for a server that starts with
+    /// its database, and wrong for somebody who wants to know.
+    pub async fn knock(url: &str) -> Result<()> {
+        use sqlx::Connection;
+        sqlx::any::install_default_drivers();
+        let connection = sqlx::AnyConnection::connect(url).await.map_err(cannot_connect)?;
+        connection.close().await.map_err(cannot_connect)
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The database's clock. Leases are judged by it alone, so that workers with wrong clocks agree. SQLite runs in
+    /// this process, so its clock is ours.
+    pub async fn now(&self) -> Result<Millis> {
+        if self.kind == Kind::Sqlite || self.clock.is_fixed() {
+            return Ok(self.clock.now());
+        }
+        let now: i64 =
+            sqlx::query_scalar("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)").fetch_one(&self.inner).await?;
+        Ok(Millis(now))
+    }
+
+    /// A transaction that will write: on SQLite it takes the write lock at once, because a read that turns into a
+    /// write fails there with "database is locked" whatever the time-out.
+    pub async fn begin(&self) -> Result<Tx> {
+        match self.kind {
+            Kind::Sqlite => Ok(self.inner.begin_with("begin immediate").await?),
+            Kind::Postgres => Ok(self.inner.begin().await?),
+        }
+    }
+
+    /// A connection for reading, or for one statement that writes.
+    pub async fn get(&self) -> Result<sqlx::pool::PoolConnection<Any>> {
+        Ok(self.inner.acquire().await?)
+    }
+
+    /// The statement as this database wants it: opens the comment `/* for update skip locked */` for PostgreSQL.
+    pub fn text(&self, sql: &'static str) -> &'static str {
+        const MARK: &str = "/* for update skip locked */";
+        if self.kind == Kind::Sqlite || !sql.contains(MARK) {
+            return sql;
+        }
+        let mut opened = self.opened.lock().expect("no one panics while holding it");
+        // Leaked once for each of a handful of statements in the program.
+        opened.entry(sql).or_insert_with(|| Box::leak(sql.replace(MARK, "for update skip locked").into_boxed_str()))
+    }
+
+    pub async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// The error of a first connection, with what people can do about it.
+fn cannot_connect(e: sqlx::Error) -> Error {
+    let e = match &e {
+        sqlx::Error::Io(io) => Error::transient(format!("the catalogue database cannot be reached: {}", io.kind())),
+        sqlx::Error::PoolTimedOut => Error::transient("the catalogue database cannot be reached: no answer within 30 seconds"),
+        _ => Error::from(e).context("connecting to the catalogue database"),
+    };
+    match e.class() {
+        Class::Transient => e.hint("is it running, and is SITEKEEP_DATABASE_URL right?"),
+        _ => e.hint("SITEKEEP_DATABASE_URL says where the catalogue is and who asks it"),
+    }
+}
+
+/// Database errors keep their sense: a unique violation is a conflict, a lost connection is worth another try.
+impl From<sqlx::Error> for Error {
+    fn from(e: sqlx::Error) -> Self {
+        let class = match &e {
+            sqlx::Error::RowNotFound => Class::NotFound,
+            sqlx::Error::Database(d) if d.is_unique_violation() => Class::Conflict,
+            sqlx::Error::Database(d) if d.is_foreign_key_violation() || d.is_check_violation() => Class::Internal,
+            sqlx::Error::Database(d) => database_class(d.code().as_deref().unwrap_or_default(), d.message()),
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => Class::Transient,
+            sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => Class::Permanent,
+            _ => Class::Internal,
+        };
+        Self::new(class, format!("the catalogue database: {e}"))
+    }
+}
+
+/// By SQLSTATE or SQLite's extended code: connections, shutdowns and locks pass; a full disk is a matter of space.
+fn database_class(code: &str, message: &str) -> Class {
+    let passing =
+        code.starts_with("08") || code.starts_with("57P") || ["40001", "40P01", "55P03", "53300", "5", "6", "261", "517"].contains(&code);
+    if passing {
+        Class::Transient
+    } else if ["53100", "13"].contains(&code) {
+        Class::Resource
+    } else if code.starts_with("28") || message.contains("unable to open") {
+        Class::Permanent
+    } else {
+        Class::Internal
+    }
+}
