@@ -1,0 +1,12 @@
+//! The nouns and rules of the product, without I/O.
+//!
+//! To add a noun: one file here, then the same file name on every floor that handles it. Nothing here opens a file,
+//! asks the time or rolls dice; what is decided here is a function of what comes in.
+
+pub mod element;
+pub mod ids;
+pub mod names;
+pub mod rights;
+pub mod site;
+pub mod state;
+pub mod view;

@@ -1,0 +1,344 @@
+//! What the API says and the CLI reads: the JSON shapes of `/api/v1`.
+//!
+//! Times are ISO 8601 in UTC. Fields are only ever added.
+
+use super::element::Element;
+use super::site::Definition;
+use super::state::{BackupState, RestoreState, StepState};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Every error: a sentence, what to do, and an id that the server's log repeats.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Problem {
+    pub error: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    pub class: crate::base::error::Class,
+    pub id: String,
+}
+
+/// `GET /whoami`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Whoami {
+    pub account: String,
+    pub administrator: bool,
+    pub scope: String,
+    /// Tenant name to role.
+    pub tenants: BTreeMap<String, String>,
+}
+
+/// `GET /tenants`, `POST /tenants`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tenant {
+    pub id: String,
+    pub name: String,
+    pub state: String,
+    pub created: String,
+}
+
+/// `GET /servers`: a database account that may create databases and users. Its password never comes back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Server {
+    pub id: String,
+    pub name: String,
+    pub engine: String,
+    pub address: String,
+    pub user: String,
+    pub version: String,
+    pub created: String,
+}
+
+/// `POST /servers`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddServer {
+    pub name: String,
+    pub engine: String,
+    #[serde(default)]
+    pub host: Option<String>,
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub socket: Option<String>,
+    pub user: String,
+    pub password: String,
+}
+
+/// `GET /sites`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Site {
+    pub id: String,
+    pub tenant: String,
+    pub name: String,
+    pub environments: Vec<Environment>,
+    pub created: String,
+}
+
+/// `GET /environments?named=shop.live`, `GET /environments/{id}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Environment {
+    pub id: String,
+    pub tenant: String,
+    pub site: String,
+    pub name: String,
+    pub stack: String,
+    pub elements: Vec<Element>,
+    pub live: bool,
+    pub url: Option<String>,
+    pub path: String,
+    /// Of the newest succeeded backup.
+    pub last_backup: Option<String>,
+    /// What runs now on it, if anything: a job's id.
+    pub running: Option<String>,
+    /// Only for administrators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Definition>,
+}
+
+/// `POST /detections` and, with what was found or given, `POST /sites`. `password` is write-only.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AddSite {
+    pub tenant: String,
+    pub site: String,
+    pub environment: String,
+    /// Read the site's own settings first; what is given below wins over what is found.
+    #[serde(default)]
+    pub detect: bool,
+    pub path: String,
+    #[serde(default)]
+    pub stack: Option<String>,
+    /// `name=path`; replaces what was detected.
+    #[serde(default)]
+    pub files: Vec<String>,
+    #[serde(default)]
+    pub settings: Option<String>,
+    /// `mysql`, `postgres`, `sqlite` or `none`
+    #[serde(default)]
+    pub database_engine: Option<String>,
+    #[serde(default)]
+    pub database_host: Option<String>,
+    #[serde(default)]
+    pub database_port: Option<u16>,
+    #[serde(default)]
+    pub database_socket: Option<String>,
+    /// A database's name, or SQLite's file.
+    #[serde(default)]
+    pub database_name: Option<String>,
+    #[serde(default)]
+    pub database_user: Option<String>,
+    #[serde(default)]
+    pub database_prefix: Option<String>,
+    #[serde(default)]
+    pub database_password: Option<String>,
+    /// Name of a server account that may create databases and users.
+    #[serde(default)]
+    pub server: Option<String>,
+    #[serde(default)]
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub url: Option<String>,
+    #[serde(default)]
+    pub expect: Option<String>,
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    #[serde(default)]
+    pub hooks: super::site::Hooks,
+    /// Is it live? By default, when the environment is called `live`.
+    #[serde(default)]
+    pub live: Option<bool>,
+    /// Only say what would be added.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The answer to `POST /sites`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Added {
+    /// `None` after a dry run.
+    pub environment: Option<Environment>,
+    pub definition: Definition,
+    /// What was found and where, line by line, for people.
+    pub found: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// `GET /environments/{id}/backups`, `GET /backups/{id}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Backup {
+    pub id: String,
+    pub tenant: String,
+    pub site: String,
+    pub environment: String,
+    pub state: BackupState,
+    /// The note, or why it exists.
+    pub reason: String,
+    pub note: Option<String>,
+    pub initiator: String,
+    pub created: String,
+    pub started: Option<String>,
+    pub finished: Option<String>,
+    pub expires: Option<String>,
+    pub pinned: bool,
+    pub protected: bool,
+    pub size: u64,
+    pub elements: Vec<BackupElement>,
+    pub warnings: Vec<String>,
+    /// Why it failed, and what to do.
+    pub message: Option<String>,
+    #[serde(default)]
+    pub hint: Option<String>,
+    pub job: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackupElement {
+    pub element: Element,
+    pub state: BackupState,
+    /// `shop_live_2026-11-21T03-00-00_UTC_database.sql.gz`
+    pub filename: String,
+    pub size: u64,
+    pub files: u64,
+    /// New bytes it took in the repository.
+    pub stored: u64,
+    pub snapshot: Option<String>,
+    pub started: Option<String>,
+    pub finished: Option<String>,
+    /// Tools, versions, what was left out and why, tables, commit, columns that are not bit-exact.
+    pub manifest: serde_json::Value,
+    /// Files that could not be read, or changed while they were read: path and reason.
+    pub problems: Vec<FileProblem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileProblem {
+    pub path: String,
+    pub reason: String,
+}
+
+/// `POST /environments/{id}/backups`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CreateBackup {
+    /// `all`, or a list with commas.
+    #[serde(default)]
+    pub element: Option<String>,
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Days; 0 is for ever; by the policy where it is not given.
+    #[serde(default)]
+    pub keep_for: Option<u32>,
+}
+
+/// `POST /environments/{id}/restores`: into this environment, from a backup of it or of another one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CreateRestore {
+    /// A backup's id; the newest usable one where it is not given.
+    #[serde(default)]
+    pub backup: Option<String>,
+    /// Where that newest one is looked for; the target itself where it is not given.
+    #[serde(default)]
+    pub from: Option<String>,
+    #[serde(default)]
+    pub element: Option<String>,
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Only say what would be overwritten.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// The environment's name, typed; needed for a live one.
+    #[serde(default)]
+    pub confirm: Option<String>,
+}
+
+/// The answer to a restore: a restore that was queued, or a plan after `dry_run`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RestoreAnswer {
+    pub restore: Option<Restore>,
+    pub plan: Plan,
+}
+
+/// What a restore will do, said before it does it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Plan {
+    pub backup: String,
+    pub from: String,
+    pub to: String,
+    pub elements: Vec<Element>,
+    /// Elements that were asked for and are not in the backup.
+    pub missing: Vec<Element>,
+    /// Sentences: what will be overwritten, kept, carried over.
+    pub lines: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// `GET /restores/{id}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Restore {
+    pub id: String,
+    pub tenant: String,
+    pub site: String,
+    pub environment: String,
+    pub backup: String,
+    pub safety_backup: Option<String>,
+    /// `restore` or `undo`
+    pub kind: String,
+    pub undo_of: Option<String>,
+    pub state: RestoreState,
+    pub elements: Vec<Element>,
+    pub note: Option<String>,
+    pub initiator: String,
+    pub created: String,
+    pub finished: Option<String>,
+    /// Until when an undo is exact.
+    pub undo_until: Option<String>,
+    pub message: Option<String>,
+    pub hint: Option<String>,
+    pub steps: Vec<Step>,
+    pub job: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    pub title: String,
+    pub state: StepState,
+    pub started: Option<String>,
+    pub finished: Option<String>,
+    pub message: Option<String>,
+}
+
+/// `GET /jobs`, `GET /jobs/{id}`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    pub id: String,
+    pub tenant: String,
+    /// `create_backup`, `run_restore`, …
+    pub kind: String,
+    /// The id of the backup or restore it works on.
+    pub subject: String,
+    /// `tenant/site.env`, where it works on one.
+    pub environment: Option<String>,
+    pub state: String,
+    pub attempt: i64,
+    pub phase: String,
+    pub bytes: u64,
+    pub bytes_total: Option<u64>,
+    pub files: u64,
+    /// What it waits for, in words.
+    pub blocked_on: Option<String>,
+    pub message: Option<String>,
+    pub hint: Option<String>,
+    pub created: String,
+    pub started: Option<String>,
+    pub finished: Option<String>,
+    pub cancel_requested: bool,
+}
+
+/// `GET /jobs/{id}/log?after=12`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LogLine {
+    pub number: i64,
+    pub at: String,
+    /// `info`, `warning`, `error`
+    pub level: String,
+    pub text: String,
+}
