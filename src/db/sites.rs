@@ -1,0 +1,74 @@
+//! Sites and their repositories.
+
+use super::{changed, rows, run};
+use crate::base::clock::Millis;
+use crate::base::error::Result;
+use crate::base::sql::Conn;
+use crate::domain::ids::{SiteId, TenantId};
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Site {
+    pub id: String,
+    pub tenant_id: String,
+    pub tenant: String,
+    pub name: String,
+    pub created_at: i64,
+}
+
+pub async fn insert(conn: &mut Conn, now: Millis, id: &SiteId, tenant: &TenantId, name: &str) -> Result<()> {
+    let sql = "insert into sites (id, tenant_id, name, created_at) values ($1, $2, $3, $4)";
+    changed(conn, run(sql).bind(id.0.clone()).bind(tenant.0.clone()).bind(name.to_owned()).bind(now.0)).await?;
+    Ok(())
+}
+
+pub async fn find_named(conn: &mut Conn, tenant: &TenantId, name: &str) -> Result<Option<Site>> {
+    let sql = "
+        select s.id, s.tenant_id, t.name as tenant, s.name, s.created_at
+        from sites s join tenants t on t.id = s.tenant_id
+        where s.tenant_id = $1 and s.name = $2";
+    Ok(rows(sql).bind(tenant.0.clone()).bind(name.to_owned()).fetch_optional(conn).await?)
+}
+
+/// All sites of a tenant, by name.
+pub async fn of_tenant(conn: &mut Conn, tenant: &TenantId) -> Result<Vec<Site>> {
+    let sql = "
+        select s.id, s.tenant_id, t.name as tenant, s.name, s.created_at
+        from sites s join tenants t on t.id = s.tenant_id
+        where s.tenant_id = $1
+        order by s.name";
+    Ok(rows(sql).bind(tenant.0.clone()).fetch_all(conn).await?)
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Repository {
+    pub id: String,
+    pub tenant_id: String,
+    pub site_id: String,
+    pub location: String,
+    pub password_sealed: Vec<u8>,
+    pub master_key_sealed: Vec<u8>,
+}
+
+pub async fn insert_repository(conn: &mut Conn, now: Millis, r: &Repository) -> Result<()> {
+    let sql = "
+        insert into repositories (id, tenant_id, site_id, location, password_sealed, master_key_sealed, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7)";
+    let query = run(sql)
+        .bind(r.id.clone())
+        .bind(r.tenant_id.clone())
+        .bind(r.site_id.clone())
+        .bind(r.location.clone())
+        .bind(r.password_sealed.clone())
+        .bind(r.master_key_sealed.clone())
+        .bind(now.0);
+    changed(conn, query).await?;
+    Ok(())
+}
+
+pub async fn repository(conn: &mut Conn, tenant: &TenantId, site: &SiteId) -> Result<Option<Repository>> {
+    let sql = "
+        select id, tenant_id, site_id, location, password_sealed, master_key_sealed
+        from repositories
+        where tenant_id = $1 and site_id = $2";
+    Ok(rows(sql).bind(tenant.0.clone()).bind(site.0.clone()).fetch_optional(conn).await?)
+}
