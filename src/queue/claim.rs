@@ -1,0 +1,158 @@
+//! Claiming: who runs next, and what it takes for itself.
+//!
+//! One statement chooses and takes the job; the transaction around it takes the job's needs, all or none. Claims stand
+//! in line for one row (SQLite: for the one write lock), so that the choice sees every need that is held. A claim is a
+//! matter of a millisecond and jobs take minutes, so the line is never long.
+
+use super::blocked;
+use super::job::{Claimed, Job, JobClass, JobRow, Lease, Level, job_columns};
+use super::log::note;
+use super::settings::{Settings, millis};
+use crate::base::chance;
+use crate::base::clock::Millis;
+use crate::base::error::{Error, Result};
+use crate::base::sql::{Conn, Kind, Pool};
+
+/// Who is next. The rules of who may run, in the order of the conditions: its time has come ($1); its class is wanted
+/// ($2); its tenant has room ($3; restores always do); nobody holds what it needs; no older job that has waited beyond all
+/// patience wants it either (restores do not stand behind those: they would wait for what the other one waits for).
+macro_rules! next_in_line {
+    () => {
+        "select j.id
+         from jobs j
+         where j.state in ('queued', 'retry_wait')
+           and j.run_at <= $1
+           and j.place <= $2
+           and (j.class = 'restore' or j.tenant_id not in (
+             select r.tenant_id from jobs r where r.state = 'running' group by r.tenant_id having count(*) >= $3
+           ))
+           and not exists (
+             select 1
+             from job_needs n
+             join job_needs h on h.resource = n.resource and h.job_id <> n.job_id
+             where n.job_id = j.id
+               and h.token is not null
+               and (n.mode = 'exclusive' or h.mode = 'exclusive')
+           )
+           and (j.class = 'restore' or not exists (
+             select 1
+             from job_needs n
+             join job_needs w on w.resource = n.resource and w.job_id <> n.job_id
+             where n.job_id = j.id
+               and w.reserved_at is not null
+               and w.token is null
+               and (n.mode = 'exclusive' or w.mode = 'exclusive')
+               and (w.reserved_at, w.job_id) < (coalesce(n.reserved_at, 9223372036854775807), n.job_id)
+           ))
+         order by j.place, j.created_at, j.id
+         limit 1 /* for update skip locked */"
+    };
+}
+
+const TAKE: &str = concat!(
+    "update jobs
+     set state = 'running', worker = $4, attempt = attempt + 1, lease_token = $5, lease_until = $6, claimed_at = $1,
+         started_at = coalesce(started_at, $1), blocked_on = null, blocked_since = null,
+         phase = '', bytes = 0, bytes_total = null, files = 0
+     where id = (",
+    next_in_line!(),
+    ") returning ",
+    job_columns!()
+);
+
+/// Claims the next job for `worker`, if one may run; where jobs wait for each other, says so in their `blocked_on`.
+///
+/// # Errors
+/// Only what the database says.
+pub async fn claim(pool: &Pool, worker: &str, settings: &Settings) -> Result<Option<Claimed>> {
+    claim_up_to(pool, worker, settings, JobClass::Upkeep).await
+}
+
+/// The same among the classes up to `last` in the line.
+pub(super) async fn claim_up_to(pool: &Pool, worker: &str, settings: &Settings, last: JobClass) -> Result<Option<Claimed>> {
+    let now = pool.now().await?;
+    let claimed = match anybody(pool, now, settings, last).await? {
+        true => take(pool, now, worker, settings, last).await?,
+        false => None,
+    };
+    if claimed.is_none() {
+        blocked::explain(pool, now, settings).await?;
+    }
+    Ok(claimed)
+}
+
+/// A look without the line and the write lock: a worker for whom there is nothing to do only reads.
+async fn anybody(pool: &Pool, now: Millis, settings: &Settings, last: JobClass) -> Result<bool> {
+    let mut conn = pool.get().await?;
+    let found: Option<String> = sqlx::query_scalar(next_in_line!())
+        .bind(now.0)
+        .bind(last.place())
+        .bind(i64::from(settings.tenant_running))
+        .fetch_optional(&mut *conn)
+        .await?;
+    Ok(found.is_some())
+}
+
+async fn take(pool: &Pool, now: Millis, worker: &str, settings: &Settings, last: JobClass) -> Result<Option<Claimed>> {
+    let token = chance::word(26);
+    let mut tx = pool.begin().await?;
+    stand_in_line(pool.kind(), &mut tx).await?;
+    let row: Option<JobRow> = sqlx::query_as(pool.text(TAKE))
+        .bind(now.0)
+        .bind(last.place())
+        .bind(i64::from(settings.tenant_running))
+        .bind(worker)
+        .bind(token.as_str())
+        .bind(now.plus(millis(settings.lease)).0)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(row) = row else {
+        tx.rollback().await?; // nothing was written: nothing has to reach the disk
+        return Ok(None);
+    };
+    let job = Job::try_from(row)?;
+    let lease = Lease { job: job.id.clone(), attempt: job.attempt, token };
+    begin_attempt(&mut tx, now, &job, &lease, worker).await?;
+    if let Err(e) = tx.commit().await {
+        // The connection may have died after the commit: then the job is ours, and nobody else would know.
+        return if owns(pool, &lease).await.unwrap_or(false) { Ok(Some(Claimed { job, lease })) } else { Err(Error::from(e)) };
+    }
+    Ok(Some(Claimed { job, lease }))
+}
+
+/// SQLite's write transaction is the line already. A worker that freezes inside its turn must not hold up the others.
+pub(super) async fn stand_in_line(kind: Kind, conn: &mut Conn) -> Result<()> {
+    if kind == Kind::Postgres {
+        sqlx::query("set local idle_in_transaction_session_timeout = 5000").execute(&mut *conn).await?;
+    }
+    sqlx::query("update queue_gate set turns = turns + 1 where id = 1").execute(conn).await?;
+    Ok(())
+}
+
+async fn begin_attempt(conn: &mut Conn, now: Millis, job: &Job, lease: &Lease, worker: &str) -> Result<()> {
+    sqlx::query("update job_needs set token = $2, reserved_at = null where job_id = $1")
+        .bind(lease.job.as_str())
+        .bind(lease.token.as_str())
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("insert into attempts (job_id, number, tenant_id, worker, started_at) values ($1, $2, $3, $4, $5)")
+        .bind(lease.job.as_str())
+        .bind(lease.attempt)
+        .bind(job.tenant.as_str())
+        .bind(worker)
+        .bind(now.0)
+        .execute(&mut *conn)
+        .await?;
+    note(conn, now, &lease.job, Level::Info, &format!("attempt {} starts on worker {worker}", lease.attempt)).await
+}
+
+/// Is this lease the live one?
+pub(super) async fn owns(pool: &Pool, lease: &Lease) -> Result<bool> {
+    let mut conn = pool.get().await?;
+    let found: Option<i64> = sqlx::query_scalar("select cast(1 as bigint) from jobs where id = $1 and lease_token = $2")
+        .bind(lease.job.as_str())
+        .bind(lease.token.as_str())
+        .fetch_optional(&mut *conn)
+        .await?;
+    Ok(found.is_some())
+}

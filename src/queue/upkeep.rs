@@ -1,0 +1,27 @@
+//! What the queue does for itself every few seconds; any worker may, and several at once do no harm.
+
+use super::blocked;
+use super::settings::{Settings, millis};
+use crate::base::clock::Millis;
+use crate::base::error::Result;
+use crate::base::sql::Pool;
+
+/// Moves up those who have waited long, says why others wait, and forgets idempotency keys after a day.
+pub async fn tidy(pool: &Pool, settings: &Settings) -> Result<()> {
+    let now = pool.now().await?;
+    blocked::explain(pool, now, settings).await?;
+    let mut conn = pool.get().await?;
+    sqlx::query(
+        "update jobs set place = place - 1, aged_at = $1
+         where state in ('queued', 'retry_wait') and run_at <= $1 and place > 1 and aged_at <= $2",
+    )
+    .bind(now.0)
+    .bind(now.plus(-millis(settings.ageing)).0)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("update jobs set idempotency_key = null where idempotency_key is not null and created_at <= $1")
+        .bind(now.plus(-Millis::DAY).0)
+        .execute(&mut *conn)
+        .await?;
+    Ok(())
+}
