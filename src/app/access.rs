@@ -1,0 +1,164 @@
+//! Who is asking, and whether they may: every look-up by id goes through here.
+//!
+//! What an actor may not see does not exist (`NotFound`, the same sentence as for an id that never was); what they may
+//! see but not do is `Forbidden`. Roles are read from the catalogue each time, so a right that was taken away is gone
+//! with the next request.
+
+use super::App;
+use crate::base::clock::Millis;
+use crate::base::error::{Error, Result};
+use crate::base::secret::Secret;
+use crate::base::sql::Conn;
+use crate::db;
+use crate::domain::ids::{AccountId, BackupId, EnvironmentId, RestoreId, TenantId, TokenId};
+use crate::domain::names::Address;
+use crate::domain::rights::{Right, Scope};
+
+/// The one who asks: an account, narrowed by the scope of the token that it came with.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub account: AccountId,
+    pub email: String,
+    pub administrator: bool,
+    pub scope: Scope,
+    /// The only tenant that the token is good for, where it names one.
+    pub tenant: Option<TenantId>,
+    /// Where the request came from.
+    pub address: String,
+}
+
+/// The actor behind a bearer token.
+///
+/// # Errors
+/// `Unauthenticated` for a token that is unknown, expired or revoked: one sentence for all three.
+pub async fn authenticate(app: &App, token: &Secret, address: &str) -> Result<Actor> {
+    let now = app.pool.now().await?;
+    let mut conn = app.pool.get().await?;
+    let bearer = db::accounts::find_bearer(&mut conn, now, &token.sha256()).await?.ok_or_else(unauthenticated)?;
+    if bearer.last_used_at.is_none_or(|at| now.0 - at > 3600 * Millis::SECOND) {
+        db::accounts::touch_token(&mut conn, now, &TokenId(bearer.token_id)).await?;
+    }
+    Ok(Actor {
+        account: AccountId(bearer.account_id),
+        email: bearer.email,
+        administrator: bearer.administrator == 1,
+        scope: Scope::parse(&bearer.scope)?,
+        tenant: bearer.tenant_id.map(TenantId),
+        address: address.to_owned(),
+    })
+}
+
+/// Nobody, or nobody known.
+pub fn unauthenticated() -> Error {
+    use crate::base::error::Class;
+    Error::new(Class::Unauthenticated, "no valid API token was given")
+        .hint("sign in with `sitekeep auth:login`, or send the header `Authorization: Bearer skt_…`")
+}
+
+/// Is this an administrator whose token says so too?
+///
+/// # Errors
+/// `NotFound`: the administrators' part of the installation does not exist for anybody else.
+pub fn administer(actor: &Actor) -> Result<()> {
+    if actor.administrator && actor.scope.has(Right::Administer) && actor.tenant.is_none() { Ok(()) } else { Err(hidden("page")) }
+}
+
+/// May the actor do this in that tenant?
+///
+/// # Errors
+/// `NotFound` when they may not even view it; `Forbidden` when they may, but not do this.
+pub async fn in_tenant(conn: &mut Conn, actor: &Actor, tenant: &TenantId, right: Right, what: &str) -> Result<()> {
+    if actor.tenant.as_ref().is_some_and(|only| only != tenant) {
+        return Err(hidden(what));
+    }
+    let role = if actor.administrator { None } else { db::tenants::role(conn, tenant, &actor.account).await? };
+    let may = |right| actor.scope.has(right) && (actor.administrator || role.is_some_and(|role| role.may(right)));
+    if !may(Right::View) {
+        return Err(hidden(what));
+    }
+    if !may(right) {
+        return Err(Error::forbidden(format!("{} may not {} here", actor.email, right.name()))
+            .hint("an owner of the tenant can give you a role that may, or a token with a wider scope"));
+    }
+    let active = db::tenants::find(conn, tenant).await?.is_some_and(|t| t.is_active());
+    if !active && right != Right::View && !actor.administrator {
+        return Err(Error::forbidden("this tenant is suspended").hint("its backups can be seen; ask the administrator to activate it"));
+    }
+    Ok(())
+}
+
+/// The tenants in which the actor may view.
+pub async fn tenants(conn: &mut Conn, actor: &Actor) -> Result<Vec<db::tenants::Tenant>> {
+    let mut seen = Vec::new();
+    for tenant in db::tenants::list(conn).await? {
+        if in_tenant(conn, actor, &TenantId(tenant.id.clone()), Right::View, "tenant").await.is_ok() {
+            seen.push(tenant);
+        }
+    }
+    Ok(seen)
+}
+
+pub async fn environment(conn: &mut Conn, actor: &Actor, id: &EnvironmentId, right: Right) -> Result<db::environments::Environment> {
+    let found = db::environments::find(conn, id).await?.ok_or_else(|| hidden("environment"))?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "environment").await?;
+    Ok(found)
+}
+
+/// By the name people type. Only what the actor may see counts, also for whether a name is unique.
+///
+/// # Errors
+/// `NotFound` when there is none; `Invalid` when several tenants have one of that name.
+pub async fn environment_named(conn: &mut Conn, actor: &Actor, name: &Address, right: Right) -> Result<db::environments::Environment> {
+    let mut seen = Vec::new();
+    for found in db::environments::named(conn, &name.site, &name.environment).await? {
+        let wanted = name.tenant.as_ref().is_none_or(|t| *t == found.tenant);
+        if wanted && in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), Right::View, "environment").await.is_ok() {
+            seen.push(found);
+        }
+    }
+    if seen.len() > 1 {
+        let tenants: Vec<String> = seen.iter().map(|e| format!("{}/{name}", e.tenant)).collect();
+        return Err(Error::invalid(format!("`{name}` is not unique")).hint(format!("say which one: {}", tenants.join(", "))));
+    }
+    let found = seen.pop().ok_or_else(|| {
+        Error::not_found(format!("there is no environment `{name}`")).hint("`sitekeep site:list` shows those you may see")
+    })?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "environment").await?;
+    Ok(found)
+}
+
+pub async fn backup(conn: &mut Conn, actor: &Actor, id: &BackupId, right: Right) -> Result<db::backups::Backup> {
+    let found = db::backups::find(conn, id).await?.ok_or_else(|| hidden("backup"))?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "backup").await?;
+    Ok(found)
+}
+
+pub async fn restore(conn: &mut Conn, actor: &Actor, id: &RestoreId, right: Right) -> Result<db::restores::Restore> {
+    let found = db::restores::find(conn, id).await?.ok_or_else(|| hidden("restore"))?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "restore").await?;
+    Ok(found)
+}
+
+/// One sentence for what is not there and for what may not be seen.
+pub fn hidden(what: &str) -> Error {
+    Error::not_found(format!("there is no such {what}")).hint("check its name or id; it may be gone, or not yours to see")
+}
+
+/// In the worker: may the account that asked for a job still do this? Jobs that no account asked for may.
+///
+/// # Errors
+/// `Forbidden` when the right was taken away, the account removed or the tenant suspended meanwhile.
+pub async fn recheck(conn: &mut Conn, account: Option<&str>, tenant: &TenantId, right: Right) -> Result<()> {
+    let Some(id) = account else { return Ok(()) };
+    let gone = || Error::forbidden("the person who asked for this may no longer do it").hint("ask somebody who may to start it again");
+    let account = db::accounts::find(conn, &AccountId(id.to_owned())).await?.ok_or_else(gone)?;
+    let actor = Actor {
+        account: AccountId(account.id),
+        email: account.email,
+        administrator: account.administrator == 1,
+        scope: Scope::all(),
+        tenant: None,
+        address: String::new(),
+    };
+    in_tenant(conn, &actor, tenant, right, "tenant").await.map_err(|_| gone())
+}

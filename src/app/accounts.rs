@@ -1,0 +1,162 @@
+//! Accounts and their API tokens.
+
+use super::{App, access, access::Actor};
+use crate::base::clock::Millis;
+use crate::base::error::{Class, Error, Result};
+use crate::base::secret::Secret;
+use crate::base::{chance, sql::Conn};
+use crate::db;
+use crate::db::activity::Act;
+use crate::domain::ids::{AccountId, TenantId, TokenId};
+use crate::domain::rights::{Role, Scope};
+use crate::domain::view;
+use std::collections::BTreeMap;
+
+/// Makes an account.
+///
+/// # Errors
+/// `Invalid` when it is no e-mail address; `Conflict` when there is one already.
+pub async fn insert(conn: &mut Conn, now: Millis, email: &str, administrator: bool) -> Result<AccountId> {
+    let plausible = email.len() <= 254 && email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.len() > 1);
+    if !plausible || email.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Error::invalid(format!("{email:?} is not an e-mail address")));
+    }
+    let id = AccountId::fresh();
+    db::accounts::insert(conn, now, &id, email, administrator).await.map_err(|e| match e.class() {
+        Class::Conflict => Error::conflict(format!("there is an account {email} already")),
+        _ => e,
+    })?;
+    Ok(id)
+}
+
+/// Makes a token and returns its secret, which is shown this once. `days` from 1 to 366.
+pub async fn insert_token(
+    conn: &mut Conn,
+    now: Millis,
+    account: &AccountId,
+    tenant: Option<TenantId>,
+    label: &str,
+    scope: &Scope,
+    days: i64,
+) -> Result<Secret> {
+    if !(1..=366).contains(&days) {
+        return Err(Error::invalid(format!("a token cannot live {days} days")).hint("choose 1 to 366 days"));
+    }
+    let secret = Secret::new(format!("skt_{}", chance::word(40)));
+    let token = db::accounts::NewToken {
+        id: TokenId::fresh(),
+        account: account.clone(),
+        tenant,
+        label: label.to_owned(),
+        secret_hash: secret.sha256(),
+        scope: scope.text(),
+        expires_at: now.plus(days * Millis::DAY),
+    };
+    db::accounts::insert_token(conn, now, &token).await?;
+    Ok(secret)
+}
+
+/// What `POST /accounts` takes.
+#[derive(Debug, serde::Deserialize)]
+pub struct CreateAccount {
+    pub email: String,
+    #[serde(default)]
+    pub administrator: bool,
+    #[serde(default)]
+    pub tenant: Option<String>,
+    #[serde(default)]
+    pub role: Option<String>,
+}
+
+/// Makes an account and, with `tenant` and `role`, a member of it; an account that exists becomes a member.
+pub async fn create(app: &App, actor: &Actor, new: &CreateAccount) -> Result<AccountId> {
+    access::administer(actor)?;
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    let id = match db::accounts::find_by_email(&mut tx, &new.email).await? {
+        Some(found) if new.tenant.is_some() && !new.administrator => AccountId(found.id),
+        _ => insert(&mut tx, now, &new.email, new.administrator).await?,
+    };
+    if let Some(name) = &new.tenant {
+        let tenant = tenant_named(&mut tx, name).await?;
+        let role = Role::parse(new.role.as_deref().unwrap_or("owner"))?;
+        db::tenants::set_member(&mut tx, now, &tenant, &id, role).await?;
+    }
+    record(&mut tx, now, actor, "account.create", &id.0, &new.email).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// What `POST /tokens` takes.
+#[derive(Debug, serde::Deserialize)]
+pub struct CreateToken {
+    /// The account's e-mail address; one's own where it is not given. Only administrators make tokens for others.
+    #[serde(default)]
+    pub account: Option<String>,
+    pub label: String,
+    #[serde(default)]
+    pub tenant: Option<String>,
+    #[serde(default = "all")]
+    pub scope: String,
+    #[serde(default = "ninety")]
+    pub days: i64,
+}
+
+fn all() -> String {
+    "all".into()
+}
+
+fn ninety() -> i64 {
+    90
+}
+
+/// Makes a token for oneself, or, as an administrator, for another account. Never wider than the token it is made with.
+pub async fn create_token(app: &App, actor: &Actor, new: &CreateToken) -> Result<Secret> {
+    let scope = Scope::parse(&new.scope)?;
+    if !scope.is_within(&actor.scope) {
+        return Err(
+            Error::forbidden("a token cannot make one with a wider scope than its own").hint(format!("its own is {}", actor.scope.text()))
+        );
+    }
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    let account = match &new.account {
+        Some(email) if *email != actor.email => {
+            access::administer(actor)?;
+            let found = db::accounts::find_by_email(&mut tx, email).await?;
+            AccountId(found.ok_or_else(|| Error::not_found(format!("there is no account {email}")))?.id)
+        }
+        _ => actor.account.clone(),
+    };
+    let tenant = match (&new.tenant, &actor.tenant) {
+        (Some(name), _) => {
+            let tenant = tenant_named(&mut tx, name).await?;
+            access::in_tenant(&mut tx, actor, &tenant, crate::domain::rights::Right::View, "tenant").await?;
+            Some(tenant)
+        }
+        (None, own) => own.clone(),
+    };
+    let secret = insert_token(&mut tx, now, &account, tenant, &new.label, &scope, new.days).await?;
+    record(&mut tx, now, actor, "token.create", &account.0, &new.label).await?;
+    tx.commit().await?;
+    Ok(secret)
+}
+
+/// Who the actor is.
+pub async fn whoami(app: &App, actor: &Actor) -> Result<view::Whoami> {
+    let mut conn = app.pool.get().await?;
+    let memberships = db::tenants::of_account(&mut conn, &actor.account).await?;
+    let visible = |m: &db::tenants::Membership| actor.tenant.as_ref().is_none_or(|t| t.0 == m.tenant_id);
+    let tenants: BTreeMap<String, String> = memberships.into_iter().filter(visible).map(|m| (m.tenant, m.role)).collect();
+    Ok(view::Whoami { account: actor.email.clone(), administrator: actor.administrator, scope: actor.scope.text(), tenants })
+}
+
+async fn tenant_named(conn: &mut Conn, name: &str) -> Result<TenantId> {
+    let found = db::tenants::find_named(conn, name).await?;
+    Ok(TenantId(found.ok_or_else(|| access::hidden("tenant"))?.id))
+}
+
+async fn record(conn: &mut Conn, now: Millis, actor: &Actor, action: &'static str, object: &str, detail: &str) -> Result<()> {
+    let act = Act { tenant: None, account: Some(&actor.account), actor: &actor.email, action, object, detail, address: &actor.address };
+    db::activity::record(conn, now, &act).await
+}

@@ -1,0 +1,62 @@
+//! The verbs of the product: who may do it, in which transaction, in which order.
+//!
+//! `web` and `cli` call in from one side, `jobs` from the other; below stand the rooms that know SQL, the queue, the
+//! engine and the hosted site, and none of them knows another: they meet only here. To find a thing is to be allowed
+//! to: there is no look-up by id without an [`access::Actor`] and a right. Nothing slow happens inside a transaction.
+//! To add a verb: one function in the noun's file, one transaction for the fact and its consequences.
+
+pub mod access;
+pub mod accounts;
+pub mod attempt;
+pub mod backups;
+pub mod environments;
+pub mod jobs;
+pub mod restores;
+pub mod servers;
+pub mod sites;
+pub mod tenants;
+
+use crate::base::clock::Millis;
+use crate::base::error::{Error, Result};
+use crate::base::secret::Sealer;
+use crate::base::sql::Pool;
+use crate::engine::Location;
+use crate::queue;
+
+/// What every verb works with. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub pool: Pool,
+    pub sealer: Sealer,
+    /// Where repositories lie.
+    pub store: Location,
+    pub queue: queue::Settings,
+    pub settings: Settings,
+}
+
+/// What an administrator may tune.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// How long the old directories and database stay aside after a restore, in milliseconds (7 days).
+    pub keep_aside: i64,
+    /// How long a hook may run, in milliseconds (2 minutes).
+    pub hook_timeout: i64,
+    /// How often the site is asked for its page after a switch, one second apart.
+    pub probe_tries: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { keep_aside: 7 * Millis::DAY, hook_timeout: 120 * Millis::SECOND, probe_tries: 5 }
+    }
+}
+
+/// JSON that this program wrote itself.
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::internal(format!("the stored {what} cannot be read: {e}")))
+}
+
+pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::internal(e.to_string()))
+}

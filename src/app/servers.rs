@@ -1,0 +1,111 @@
+//! Database accounts that may create databases and users: with one, a restore imports into a new database.
+
+use super::{App, access, access::Actor, from_json, to_json};
+use crate::base::clock::Millis;
+use crate::base::error::{Class, Error, Result};
+use crate::base::secret::{Place, Secret};
+use crate::base::sql::Conn;
+use crate::db;
+use crate::db::activity::Act;
+use crate::domain::ids::ServerId;
+use crate::domain::site::{Access, Account, DatabaseAddress, Endpoint};
+use crate::domain::{names, view};
+use crate::hosting::database::database;
+use std::path::PathBuf;
+
+fn place(id: &str) -> Place<'_> {
+    Place { table: "servers", column: "password", tenant: "-", row: id }
+}
+
+/// Where a database server listens, from what a person gave.
+pub(crate) fn endpoint(engine: &str, socket: Option<&str>, host: Option<&str>, port: Option<u16>) -> Endpoint {
+    let default = if engine == "postgres" { 5432 } else { 3306 };
+    match (socket, host) {
+        (Some(path), _) => Endpoint::Socket { path: PathBuf::from(path), port },
+        (None, host) => Endpoint::Tcp { host: host.unwrap_or("127.0.0.1").to_owned(), port: port.unwrap_or(default) },
+    }
+}
+
+/// Adds a server account after connecting with it.
+///
+/// # Errors
+/// `Invalid` for an engine without accounts; what the database said when it refused.
+pub async fn add(app: &App, actor: &Actor, new: view::AddServer) -> Result<view::Server> {
+    access::administer(actor)?;
+    names::check("server", &new.name)?;
+    let at = endpoint(&new.engine, new.socket.as_deref(), new.host.as_deref(), new.port);
+    let (wrap, database_name): (fn(Account) -> DatabaseAddress, _) = match new.engine.as_str() {
+        "mysql" => (DatabaseAddress::Mysql, ""),
+        "postgres" => (DatabaseAddress::Postgres, "postgres"),
+        other => return Err(Error::invalid(format!("`{other}` has no server accounts")).hint("the engine is mysql or postgres")),
+    };
+    let address = wrap(Account { at, database: database_name.into(), user: new.user, prefix: String::new() });
+    let access = Access { address: address.clone(), password: Secret::new(new.password) };
+    let probe = access.clone();
+    let facts = blocking(move || database(probe).check()).await.map_err(|e| e.context("trying the server account"))?;
+    let id = ServerId::fresh();
+    let now = app.pool.now().await?;
+    let row = db::servers::Server {
+        id: id.0.clone(),
+        name: new.name,
+        address: to_json(&address)?,
+        password_sealed: app.sealer.seal(place(&id.0), &access.password),
+        version: facts.server_version,
+        created_at: now.0,
+    };
+    let mut tx = app.pool.begin().await?;
+    db::servers::insert(&mut tx, now, &row).await.map_err(|e| match e.class() {
+        Class::Conflict => Error::conflict(format!("there is a server `{}` already", row.name))
+            .hint("give it another name; `sitekeep server:list` shows those that are there"),
+        _ => e,
+    })?;
+    let act = Act {
+        tenant: None,
+        account: Some(&actor.account),
+        actor: &actor.email,
+        action: "server.add",
+        object: &id.0,
+        detail: &row.name,
+        address: &actor.address,
+    };
+    db::activity::record(&mut tx, now, &act).await?;
+    tx.commit().await?;
+    view_of(&row)
+}
+
+pub async fn list(app: &App, actor: &Actor) -> Result<Vec<view::Server>> {
+    access::administer(actor)?;
+    let mut conn = app.pool.get().await?;
+    db::servers::list(&mut conn).await?.iter().map(view_of).collect()
+}
+
+fn view_of(row: &db::servers::Server) -> Result<view::Server> {
+    let address: DatabaseAddress = from_json("server address", &row.address)?;
+    let account = address.account().ok_or_else(|| Error::internal("a server without an account"))?;
+    let at = match &account.at {
+        Endpoint::Socket { path, .. } => path.display().to_string(),
+        Endpoint::Tcp { host, port } => format!("{host}:{port}"),
+    };
+    Ok(view::Server {
+        id: row.id.clone(),
+        name: row.name.clone(),
+        engine: address.engine().into(),
+        address: at,
+        user: account.user.clone(),
+        version: row.version.clone(),
+        created: Millis(row.created_at).iso(),
+    })
+}
+
+/// The server account of an environment, opened.
+pub(crate) async fn access_of(app: &App, conn: &mut Conn, id: Option<&str>) -> Result<Option<Access>> {
+    let Some(id) = id else { return Ok(None) };
+    let row = db::servers::find(conn, id).await?.ok_or_else(|| Error::internal("the environment names a server that is not there"))?;
+    let password = app.sealer.open(place(&row.id), &row.password_sealed)?;
+    Ok(Some(Access { address: from_json("server address", &row.address)?, password }))
+}
+
+/// Runs what blocks on a thread of its own; a panic there is an error here.
+pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(f).await.map_err(|e| Error::internal(format!("a task ended in a panic: {e}")))?
+}
