@@ -1,0 +1,78 @@
+//! How a backup looks in lists and on its own.
+
+use super::read::Manifest;
+use crate::app::from_json;
+use crate::base::clock::Millis;
+use crate::base::error::Result;
+use crate::base::sql::Conn;
+use crate::db;
+use crate::db::backups::{Backup as Row, BackupElement};
+use crate::domain::element::Element;
+use crate::domain::ids::{BackupId, TenantId};
+use crate::domain::state::BackupState;
+use crate::domain::view;
+
+pub(crate) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Backup> {
+    let rows = db::backups::elements(conn, &TenantId(row.tenant_id.clone()), &BackupId(row.id.clone())).await?;
+    let elements = rows.iter().map(|e| element(row, e)).collect::<Result<Vec<_>>>()?;
+    let mut warnings = Vec::new();
+    for e in &rows {
+        let manifest: Manifest = from_json("manifest", &e.manifest)?;
+        warnings.extend(manifest.warnings.into_iter().map(|w| format!("{}: {w}", e.element)));
+    }
+    let iso = |at: Option<i64>| at.map(|at| Millis(at).iso());
+    Ok(view::Backup {
+        id: row.id.clone(),
+        tenant: row.tenant.clone(),
+        site: row.site.clone(),
+        environment: row.environment.clone(),
+        state: BackupState::parse(&row.state)?,
+        reason: row.note.clone().unwrap_or_else(|| row.reason.clone()),
+        note: row.note.clone(),
+        initiator: row.initiator.clone(),
+        created: Millis(row.created_at).iso(),
+        started: iso(row.started_at),
+        finished: iso(row.finished_at),
+        expires: expires(row).map(Millis::iso),
+        pinned: row.pinned == 1,
+        protected: row.protected == 1,
+        size: elements.iter().map(|e| e.size).sum(),
+        elements,
+        warnings,
+        message: row.message.clone(),
+        hint: row.hint.clone(),
+        job: row.job_id.clone(),
+    })
+}
+
+/// When it goes, counted from its end; never, when it is pinned or kept for ever (0 days) or by the policy.
+fn expires(row: &Row) -> Option<Millis> {
+    let days = row.keep_for_days.filter(|days| *days > 0 && row.pinned == 0)?;
+    Some(Millis(row.finished_at?).plus(days * Millis::DAY))
+}
+
+fn element(backup: &Row, e: &BackupElement) -> Result<view::BackupElement> {
+    let manifest: serde_json::Value = from_json("manifest", &e.manifest)?;
+    let engine = manifest.get("engine").and_then(|v| v.as_str()).unwrap_or_default();
+    let kind = Element::parse(&e.element)?;
+    let extension = match (kind, engine) {
+        (Element::Database, "sqlite") => "sqlite.gz",
+        (Element::Database, _) => "sql.gz",
+        _ => "tar.gz",
+    };
+    let at = Millis(backup.created_at).for_file_names();
+    let iso = |at: Option<i64>| at.map(|at| Millis(at).iso());
+    Ok(view::BackupElement {
+        element: kind,
+        state: BackupState::parse(&e.state)?,
+        filename: format!("{}_{}_{at}_{}.{extension}", backup.site, backup.environment, e.element),
+        size: e.size.unsigned_abs(),
+        files: e.files.unsigned_abs(),
+        stored: e.stored.unsigned_abs(),
+        snapshot: e.snapshot.clone(),
+        started: iso(e.started_at),
+        finished: iso(e.finished_at),
+        manifest,
+        problems: from_json("list of problems", &e.problems)?,
+    })
+}
