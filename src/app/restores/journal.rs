@@ -1,0 +1,148 @@
+//! What a step writes down before it acts: enough to know afterwards what was done, and to take it back.
+
+use super::steps::Step;
+use crate::app::{App, from_json, to_json};
+use crate::base::error::Result;
+use crate::base::secret::{Place, Secret};
+use crate::db::restores::Step as Row;
+use crate::domain::site::DatabaseAddress;
+use crate::domain::state::StepState;
+use crate::hosting::database::Staged;
+use crate::hosting::host::Inode;
+use std::path::PathBuf;
+
+/// One line of the journal, read.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub row: Row,
+    pub step: Step,
+    pub state: StepState,
+    pub journal: Journal,
+    pub secrets: Secrets,
+}
+
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Journal {
+    /// Directories, or the settings file, that change places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub swaps: Vec<Swap>,
+    /// A database is being made aside: where it is follows from this, so that what was made is found again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub making: Option<Making>,
+    /// The database that was imported aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staged: Option<Staged>,
+    /// The database that was live before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<DatabaseAddress>,
+    /// An undo: from `staged` back to `before`.
+    pub reversed: bool,
+    /// The settings file as it was before the maintenance block: its SHA-256 and its time of change, for getting both
+    /// back exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings_were: Option<SettingsWere>,
+    /// Why the site did not answer as it should before it was touched; `None` where it did. Noted by the preflight; an
+    /// undo's last question carries what the restore that it takes back had noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was_wrong: Option<String>,
+}
+
+/// What a database that is made aside is named by.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Making {
+    pub ticket: String,
+    /// With the server account: a new database; otherwise beside the live data.
+    pub by_server: bool,
+}
+
+/// The settings file before it was touched.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct SettingsWere {
+    pub sha256: String,
+    /// Nanoseconds since 1970.
+    pub mtime: i128,
+}
+
+/// The passwords that belong to a line; sealed in a column of their own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Secrets {
+    pub staged: Option<Secret>,
+    pub before: Option<Secret>,
+}
+
+/// Two entries of one file system that change places: what is live, and what lies aside.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Swap {
+    pub live: PathBuf,
+    pub aside: PathBuf,
+    /// The staging directory that holds `aside`: made beside this path, with this ticket.
+    pub beside: PathBuf,
+    pub ticket: String,
+    /// Who was live, and who lay aside, before the switch. An inode says so whatever happened since.
+    pub live_inode: Option<Inode>,
+    pub aside_inode: Option<Inode>,
+    /// What does not belong to the backup and stays live: carried over from the old directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<CarriedOver>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct CarriedOver {
+    /// Relative to the directory that is switched.
+    pub path: PathBuf,
+    pub inode: Option<Inode>,
+}
+
+impl Line {
+    pub(super) fn read(app: &App, row: Row) -> Result<Self> {
+        let secrets = match &row.secret_sealed {
+            Some(sealed) => Secrets::read(&app.sealer.open(place(&row), sealed)?)?,
+            None => Secrets::default(),
+        };
+        Ok(Self {
+            step: Step::parse(&row.name)?,
+            state: StepState::parse(&row.state)?,
+            journal: from_json("journal", &row.journal)?,
+            secrets,
+            row,
+        })
+    }
+
+    /// The row as it is to be written: journal as JSON, secrets sealed.
+    pub(super) fn written(&self, app: &App) -> Result<Row> {
+        let mut row = self.row.clone();
+        row.journal = to_json(&self.journal)?;
+        row.secret_sealed = self.secrets.text().map(|s| app.sealer.seal(place(&row), &s));
+        Ok(row)
+    }
+
+    /// Was it begun, and not yet taken back?
+    pub(super) fn is_begun(&self) -> bool {
+        matches!(self.state, StepState::Started | StepState::Done | StepState::Undoing | StepState::Failed)
+    }
+}
+
+impl Secrets {
+    fn text(&self) -> Option<Secret> {
+        if self.staged.is_none() && self.before.is_none() {
+            return None;
+        }
+        let of = |s: &Option<Secret>| s.as_ref().map(|s| s.expose().to_owned());
+        Some(Secret::new(serde_json::json!({ "staged": of(&self.staged), "before": of(&self.before) }).to_string()))
+    }
+
+    fn read(text: &Secret) -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Stored {
+            staged: Option<Secret>,
+            before: Option<Secret>,
+        }
+        let stored: Stored = from_json("secrets of a step", text.expose())?;
+        Ok(Self { staged: stored.staged, before: stored.before })
+    }
+}
+
+fn place(row: &Row) -> Place<'_> {
+    Place { table: "restore_steps", column: "secret", tenant: &row.tenant_id, row: &row.restore_id }
+}

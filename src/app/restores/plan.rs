@@ -1,0 +1,163 @@
+//! What a restore will do, said before it does it: what is overwritten, what stays, what is lost.
+
+use super::Chosen;
+use crate::app::backups::{Manifest, RowCounts};
+use crate::app::servers::blocking;
+use crate::app::{App, environments, from_json};
+use crate::base::clock::Millis;
+use crate::base::error::Result;
+use crate::base::units;
+use crate::domain::element::Element;
+use crate::domain::ids::EnvironmentId;
+use crate::domain::state::BackupState;
+use crate::domain::view::Plan;
+use crate::hosting::database::database;
+use crate::hosting::host;
+use crate::hosting::stack::{self, Maintenance};
+
+/// Tables named in a plan; the rest are counted.
+const TABLES_NAMED: usize = 20;
+
+pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
+    let env = environments::open(app, &EnvironmentId(chosen.target.id.clone())).await?;
+    let b = &chosen.backup;
+    let mut plan = Plan {
+        backup: b.id.clone(),
+        from: format!("{}/{}.{}", b.tenant, b.site, b.environment),
+        to: env.address.clone(),
+        elements: chosen.elements.clone(),
+        missing: chosen.missing.clone(),
+        ..Plan::default()
+    };
+    let reason = b.note.clone().unwrap_or_else(|| b.reason.clone());
+    plan.lines.push(format!("{} goes back to the backup of {} - {reason}", env.address, Millis(b.created_at).for_people()));
+    for element in &chosen.elements {
+        let Some(source) = chosen.source.iter().find(|e| e.element == element.name()) else { continue };
+        let manifest: Manifest = from_json("manifest", &source.manifest)?;
+        match element {
+            Element::Database => database_lines(&env, &manifest, &mut plan).await,
+            Element::Files => {
+                let lacks = |name: &str| !manifest.directories.iter().any(|d| d.name == name);
+                let lacking = env.definition.files.iter().filter(|d| lacks(&d.name));
+                plan.warnings
+                    .extend(lacking.map(|d| format!("the backup has no directory `{}`: {} stays as it is", d.name, d.path.display())));
+                tree_lines(&env, *element, source, &manifest, &mut plan).await;
+            }
+            Element::Code => tree_lines(&env, *element, source, &manifest, &mut plan).await,
+        }
+    }
+    plan.warnings.extend(chosen.missing.iter().map(|e| format!("the backup has no {e}: it stays as it is")));
+    if b.state == BackupState::Incomplete.word() {
+        plan.warnings
+            .push("the backup is incomplete: some files could not be read when it was made; those that are still there stay".into());
+    }
+    safeguards(&env, &mut plan);
+    Ok(plan)
+}
+
+fn safeguards(env: &environments::Opened, plan: &mut Plan) {
+    let hooked = env.definition.hooks.maintenance_on.is_some();
+    if let (false, Maintenance::None { why }) = (hooked, stack::stack(env.definition.stack).maintenance(&env.definition)) {
+        plan.warnings.push(format!("visitors are not kept out meanwhile: {why}"));
+    }
+    if env.definition.url.is_none() {
+        plan.warnings.push("no URL is set for this environment, so the site is not asked for its page afterwards".into());
+    }
+    plan.lines.push("A safety backup is made first; the old state stays aside, and an undo brings it back exactly".into());
+}
+
+async fn tree_lines(
+    env: &environments::Opened,
+    element: Element,
+    source: &crate::db::backups::BackupElement,
+    manifest: &Manifest,
+    plan: &mut Plan,
+) {
+    let roots: Vec<_> = match element {
+        Element::Code => vec![env.definition.root.clone()],
+        _ => {
+            env.definition.files.iter().filter(|f| manifest.directories.iter().any(|d| d.name == f.name)).map(|f| f.path.clone()).collect()
+        }
+    };
+    for root in &roots {
+        let nested = if element == Element::Code { env.definition.nested() } else { Vec::new() };
+        let (path, owner) = (root.clone(), env.owner.clone());
+        let now = match blocking(move || host::tree_size(&path, &nested, &owner)).await {
+            Ok(size) => format!("now {}, {}", units::count(size.files, "file"), units::size(size.bytes)),
+            Err(e) => format!("now not readable: {}", e.sentence()),
+        };
+        plan.lines.push(format!("{element}: {} is replaced ({now})", root.display()));
+    }
+    let (files, size) = (units::count(source.files.unsigned_abs(), "file"), units::size(source.size.unsigned_abs()));
+    plan.lines.push(format!("{element}: the backup holds {files}, {size}"));
+    if !manifest.left_out.is_empty() {
+        let named: Vec<&str> = manifest.left_out.iter().take(10).map(|l| l.path.as_str()).collect();
+        plan.lines.push(format!("{element}: not in the backup and kept as they are: {}", named.join(", ")));
+    }
+    if let Some(commit) = &manifest.git {
+        plan.lines.push(format!("code: commit {}{}", commit.commit, commit.tag.as_ref().map(|t| format!(", tag {t}")).unwrap_or_default()));
+    }
+}
+
+async fn database_lines(env: &environments::Opened, manifest: &Manifest, plan: &mut Plan) {
+    let Some(access) = env.access.clone() else { return };
+    plan.lines.push(format!("database: {} is replaced", access.address.label()));
+    match blocking(move || database(access).counts()).await {
+        Ok(live) => plan.lines.extend(differences(&live, &manifest.rows)),
+        Err(e) => plan.warnings.push(format!("the live database cannot be read: {}", e.sentence())),
+    }
+    if !manifest.structure_only.is_empty() {
+        plan.lines.push(format!("database: these come back empty: {}", manifest.structure_only.join(", ")));
+    }
+    if !manifest.inexact_columns.is_empty() {
+        plan.warnings.push(format!("these columns do not come back bit-exact: {}", manifest.inexact_columns.join(", ")));
+    }
+}
+
+/// Per table, where the number of rows differs.
+fn differences(live: &RowCounts, backup: &RowCounts) -> Vec<String> {
+    let mut names: Vec<&String> = live.keys().chain(backup.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut lines = Vec::new();
+    for name in names {
+        match (live.get(name), backup.get(name)) {
+            (Some(now), Some(then)) if now == then => {}
+            (Some(now), Some(then)) => {
+                lines.push(format!("database: {name} has {} now and {then} in the backup", units::count(*now, "row")))
+            }
+            (Some(now), None) => lines.push(format!("database: {name} ({}) is not in the backup and goes away", units::count(*now, "row"))),
+            (None, Some(then)) => lines.push(format!("database: {name} comes back with {}", units::count(*then, "row"))),
+            (None, None) => {}
+        }
+    }
+    if lines.is_empty() {
+        return vec!["database: every table has as many rows now as in the backup".into()];
+    }
+    let more = lines.len().saturating_sub(TABLES_NAMED);
+    lines.truncate(TABLES_NAMED);
+    if more > 0 {
+        lines.push(format!("database: {} differ, too", units::count(more as u64, "more table")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tables_that_differ_are_named() {
+        let of = |rows: &[(&str, u64)]| rows.iter().map(|(t, n)| ((*t).to_owned(), *n)).collect::<RowCounts>();
+        let lines = differences(&of(&[("a", 1), ("b", 2), ("c", 3)]), &of(&[("a", 1), ("b", 5), ("d", 1)]));
+        assert_eq!(
+            lines,
+            [
+                "database: b has 2 rows now and 5 in the backup",
+                "database: c (3 rows) is not in the backup and goes away",
+                "database: d comes back with 1 row"
+            ]
+        );
+        assert_eq!(differences(&of(&[("a", 1)]), &of(&[("a", 1)])).len(), 1);
+    }
+}
