@@ -1,0 +1,61 @@
+//! The installation: who one is, tenants, accounts, tokens, servers.
+
+use crate::app::accounts::{self, CreateAccount, CreateToken};
+use crate::app::{App, servers, tenants};
+use crate::domain::view;
+use crate::web::error::Answer;
+use crate::web::extract::{Body, Caller};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+pub async fn whoami(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<view::Whoami>> {
+    Ok(Json(accounts::whoami(&app, &actor).await?))
+}
+
+pub async fn tenants(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Vec<view::Tenant>>> {
+    Ok(Json(tenants::list(&app, &actor).await?))
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub struct CreateTenant {
+    name: String,
+}
+
+pub async fn create_tenant(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Body(new): Body<CreateTenant>,
+) -> Answer<(StatusCode, Json<view::Tenant>)> {
+    Ok((StatusCode::CREATED, Json(tenants::create(&app, &actor, &new.name).await?)))
+}
+
+pub async fn create_account(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Body(new): Body<CreateAccount>,
+) -> Answer<(StatusCode, Json<serde_json::Value>)> {
+    let id = accounts::create(&app, &actor, &new).await?;
+    Ok((StatusCode::CREATED, Json(serde_json::json!({ "id": id, "email": new.email }))))
+}
+
+pub async fn create_token(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Body(new): Body<CreateToken>,
+) -> Answer<(StatusCode, Json<serde_json::Value>)> {
+    let secret = accounts::create_token(&app, &actor, &new).await?;
+    Ok((StatusCode::CREATED, Json(serde_json::json!({ "token": secret.expose() }))))
+}
+
+pub async fn servers(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Vec<view::Server>>> {
+    Ok(Json(servers::list(&app, &actor).await?))
+}
+
+pub async fn add_server(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Body(new): Body<view::AddServer>,
+) -> Answer<(StatusCode, Json<view::Server>)> {
+    Ok((StatusCode::CREATED, Json(servers::add(&app, &actor, new).await?)))
+}

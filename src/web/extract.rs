@@ -1,0 +1,58 @@
+//! What handlers take in: the actor, a JSON body, the idempotency key.
+
+use super::error::Failure;
+use crate::app::App;
+use crate::app::access::{self, Actor};
+use crate::base::error::Error;
+use crate::base::secret::Secret;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::header;
+use axum::http::request::Parts;
+use std::net::SocketAddr;
+
+/// A handler with this argument only runs for somebody whose token is good.
+#[derive(Debug)]
+pub struct Caller(pub Actor);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string()).unwrap_or_default();
+        let token = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+        let token = token.ok_or_else(access::unauthenticated)?;
+        Ok(Self(access::authenticate(app, &Secret::new(token.trim()), &address).await?))
+    }
+}
+
+/// A JSON body. It must say that it is JSON: a form of another site cannot.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Failure;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        if kind.split(';').next().map(str::trim) != Some("application/json") {
+            return Err(Error::invalid("the body must be JSON").hint("send the header `Content-Type: application/json`").into());
+        }
+        let bytes = bytes::Bytes::from_request(request, app).await.map_err(|e| Error::invalid(format!("the body cannot be read: {e}")))?;
+        let value = serde_json::from_slice(&bytes).map_err(|e| Error::invalid(format!("the body is not what this route takes: {e}")))?;
+        Ok(Self(value))
+    }
+}
+
+/// The header `Idempotency-Key`: the same key within 24 hours gives the same job.
+#[derive(Debug)]
+pub struct Key(pub Option<String>);
+
+impl FromRequestParts<App> for Key {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let text = value.to_str().ok().filter(|v| !v.is_empty() && v.len() <= 200);
+        match text {
+            Some(key) => Ok(Self(Some(key.to_owned()))),
+            None => Err(Error::invalid("the idempotency key must have 1 to 200 plain characters").into()),
+        }
+    }
+}
