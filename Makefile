@@ -1,0 +1,37 @@
+# Sitekeep: what a developer types. `make test` is all that a change has to pass.
+.DEFAULT_GOAL := test
+.PHONY: demo test check bench faults tools
+
+# Only in target/: nothing of it is installed on the machine.
+DENY := target/tools/bin/cargo-deny
+
+## A panel on this machine with a site to try it on.
+demo:
+	cargo run --locked -- demo
+
+## Everything but what takes long; installs what is missing when it runs as root.
+test: tools
+	cargo test --locked
+
+## Form, lints, licences and known faults of dependencies. `make check OFFLINE=1` leaves out the list of known faults.
+check: $(DENY)
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(DENY) --locked check bans licenses sources
+	$(if $(OFFLINE),@echo "advisories were not checked: OFFLINE is set",$(DENY) --locked check advisories)
+	cargo test --locked --test sitekeep house::
+
+## How fast it is.
+bench: tools
+	cargo test --locked --release --test sitekeep -- --ignored --nocapture --test-threads=1 bench_
+
+## Every fault at every step: hours, not minutes. Not --release: that has no points to interrupt it at.
+faults: tools
+	cargo test --locked --test sitekeep -- --ignored --nocapture --test-threads=1 faults
+
+## The Debian packages that the tests need.
+tools:
+	@scripts/tools
+
+$(DENY):
+	cargo install --locked --root target/tools cargo-deny
