@@ -1,0 +1,97 @@
+//! Sitekeep as people run it: `sitekeep serve` with its worker, and the command line.
+
+use super::measure::{Cost, Meter};
+use crate::support::server::{PROGRAM, Server};
+use crate::support::wordpress::Wordpress;
+use crate::support::{Scratch, run, write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub struct Panel {
+    pub server: Server,
+    repositories: PathBuf,
+    spool: PathBuf,
+}
+
+/// The seconds of each step of a restore.
+pub type Steps = Vec<(String, f64)>;
+
+impl Panel {
+    pub fn start(scratch: &Scratch) -> Self {
+        let data = scratch.join("data");
+        std::fs::create_dir(&data).expect("a data directory can be made");
+        crate::support::set_mode(&data, 0o700);
+        let spool = scratch.join("spool");
+        std::fs::create_dir(&spool).expect("a temporary directory can be made");
+        let token = data.join("token");
+        let mut setup = Command::new(PROGRAM);
+        setup
+            .args(["setup", "--email", "bench@example.test", "--token-out"])
+            .arg(&token)
+            .env("SITEKEEP_DATA_DIR", &data)
+            .current_dir(&data);
+        run(&mut setup);
+        let server = Server::start(&data, &[("TMPDIR", spool.to_str().expect("a path of ours is text"))]);
+        server.must(&["tenant:create", "bench"]);
+        Self { server, repositories: data.join("repositories"), spool }
+    }
+
+    /// The WordPress with its database, and the account that lets restores make a new one.
+    pub fn add_wordpress(&self, site: &Wordpress) {
+        let password = self.server.data.join("server-password");
+        let keeper = &site.server.administrator;
+        write(&password, &keeper.password);
+        let (file, port, root) = (password.display().to_string(), site.server.port.to_string(), site.root.display().to_string());
+        let add = ["server:add", "db", "--engine", "mysql", "--host", "127.0.0.1", "--port", &port];
+        self.server.must(&[&add[..], &["--user", &keeper.user, "--password-file", &file]].concat());
+        let url = format!("{}/", site.url);
+        let add = ["site:add", "bench/site", "--env", "dev", "--path", &root, "--detect", "--server", "db"];
+        self.server.must(&[&add[..], &["--site-url", &url, "--expect", "The Corner Shop"]].concat());
+    }
+
+    /// A directory without a database.
+    pub fn add_directory(&self, root: &Path) {
+        let (root, files) = (root.display().to_string(), format!("public={}", root.join("files").display()));
+        self.server.must(&["site:add", "bench/site", "--env", "dev", "--path", &root, "--files", &files, "--database-engine", "none"]);
+    }
+
+    /// `backup:create`, watched.
+    pub fn backup(&self, site: &Path) -> Cost {
+        self.meter(site).measure(|| drop(self.server.must(&["backup:create", "bench/site.dev"])))
+    }
+
+    /// `backup:restore` of the newest backup, watched; and what each step took.
+    pub fn restore(&self, site: &Path) -> (Cost, Steps) {
+        let cost = self.meter(site).measure(|| drop(self.server.must(&["backup:restore", "bench/site.dev", "--yes"])));
+        (cost, self.steps())
+    }
+
+    fn meter(&self, site: &Path) -> Meter {
+        let watched = vec![(self.server.data.clone(), vec![self.repositories.clone()]), (self.spool.clone(), Vec::new())];
+        let staging = [Some(site), site.parent()].into_iter().flatten().map(Path::to_owned).collect();
+        Meter { server: Some(self.server.pid()), programs: vec!["sitekeep attempt"], watched, staging }
+    }
+
+    /// What the repositories hold, in bytes.
+    pub fn stored(&self) -> u64 {
+        super::measure::disk_usage(&self.repositories, &[])
+    }
+
+    /// From the restore's journal.
+    fn steps(&self) -> Steps {
+        let id = self.server.must(&["restore:list", "bench/site.dev", "--format", "list", "--field", "id"]);
+        let id = id.lines().next().expect("there is a restore");
+        let token = std::fs::read_to_string(&self.server.token_file).expect("the token can be read");
+        let request =
+            ureq::get(format!("{}/api/v1/restores/{id}", self.server.url)).header("Authorization", format!("Bearer {}", token.trim()));
+        let text = request.call().expect("the server answers").body_mut().read_to_string().expect("an answer is text");
+        let restore: serde_json::Value = serde_json::from_str(&text).expect("an answer is JSON");
+        let time = |value: &serde_json::Value| value.as_str().and_then(|t| chrono::DateTime::parse_from_rfc3339(t).ok());
+        let steps = restore["steps"].as_array().expect("a restore has steps").iter();
+        let took = |step: &serde_json::Value| {
+            let took = time(&step["finished"])?.signed_duration_since(time(&step["started"])?);
+            Some((step["name"].as_str()?.to_owned(), took.num_milliseconds() as f64 / 1000.0))
+        };
+        steps.filter_map(took).collect()
+    }
+}
