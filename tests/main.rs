@@ -1,0 +1,25 @@
+//! The tests of the whole product: a file for each noun. They start their own servers on free ports in temporary
+//! folders; a tool that is missing is a failure with the command that installs it, never a skip.
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+mod access;
+mod bad_input;
+mod bench;
+mod catalogue;
+mod crashes;
+mod docs;
+mod doctor;
+mod house;
+mod recovery;
+mod refusals_mysql;
+mod repository_mysql;
+mod restores_drupal;
+mod restores_elsewhere;
+mod restores_failing;
+mod restores_mysql;
+mod restores_parts;
+mod restores_postgres;
+mod restores_sqlite;
+mod secrets_mysql;
+mod support;
+mod support_test;
