@@ -69,7 +69,7 @@ fn examine(new: &AddSite) -> Result<(Definition, Option<Secret>, Added)> {
         let f = stack::detect(&root, &owner)?;
         (f.definition, f.password, f.lines, f.warnings)
     } else {
-        (bare(&root), None, Vec::new(), Vec::new())
+        (Definition::bare(StackKind::Generic, &root), None, Vec::new(), Vec::new())
     };
     override_with(&mut definition, new)?;
     if let Some(given) = database_given(new, definition.database.as_ref())? {
@@ -83,22 +83,6 @@ fn examine(new: &AddSite) -> Result<(Definition, Option<Secret>, Added)> {
     try_database(&definition, password.as_ref(), &mut found, &mut warnings)?;
     let added = Added { environment: None, definition: definition.clone(), found, warnings };
     Ok((definition, password, added))
-}
-
-fn bare(root: &Path) -> Definition {
-    Definition {
-        stack: StackKind::Generic,
-        root: root.to_owned(),
-        files: Vec::new(),
-        settings: None,
-        database: None,
-        owner: None,
-        url: None,
-        expect: None,
-        live: false,
-        exclude: Vec::new(),
-        hooks: Default::default(),
-    }
 }
 
 fn override_with(definition: &mut Definition, new: &AddSite) -> Result<()> {

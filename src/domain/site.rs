@@ -166,6 +166,23 @@ impl DatabaseAddress {
 }
 
 impl Definition {
+    /// What is known of a site before anything was found or given: where its code is.
+    pub fn bare(stack: StackKind, root: &Path) -> Self {
+        Self {
+            stack,
+            root: root.to_owned(),
+            files: Vec::new(),
+            settings: None,
+            database: None,
+            owner: None,
+            url: None,
+            expect: None,
+            live: false,
+            exclude: Vec::new(),
+            hooks: Hooks::default(),
+        }
+    }
+
     /// The elements this environment has.
     pub fn elements(&self) -> Vec<super::element::Element> {
         use super::element::Element as E;

@@ -3,7 +3,7 @@
 use super::{Found, address};
 use crate::base::error::{Context, Error, Result};
 use crate::base::identity::Identity;
-use crate::domain::site::{Access, DatabaseAddress, Definition, Endpoint, FilesDir, Hooks, StackKind, inside};
+use crate::domain::site::{Access, DatabaseAddress, Definition, Endpoint, FilesDir, StackKind, inside};
 use crate::hosting::host::{Content, read_file};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -48,19 +48,7 @@ pub(super) fn names(dir: &Path, who: &Identity) -> Vec<String> {
 
 /// What is found of a stack at `root`, before anything is known of it.
 pub(super) fn found(stack: StackKind, root: &Path) -> Found {
-    let definition = Definition {
-        stack,
-        root: root.to_owned(),
-        files: Vec::new(),
-        settings: None,
-        database: None,
-        owner: None,
-        url: None,
-        expect: None,
-        live: false,
-        exclude: Vec::new(),
-        hooks: Hooks::default(),
-    };
+    let definition = Definition::bare(stack, root);
     Found { definition, password: None, lines: Vec::new(), warnings: Vec::new() }
 }
 
