@@ -10,6 +10,7 @@ const MEMORY: u64 = 300 << 20;
 /// The catalogue with its log may grow by so much while a backup runs; a spool file would be as large as the site.
 const SPOOL: u64 = 24 << 20;
 
+// Not a part of `make test`: figures want a release build and a quiet machine, and the site takes minutes to make.
 #[test]
 #[ignore = "minutes: run by `make bench`"]
 fn bench_memory_and_disk_stay_bounded_for_a_big_site() {
@@ -20,6 +21,7 @@ fn bench_memory_and_disk_stay_bounded_for_a_big_site() {
     check(&panel, &site.root);
 }
 
+// Not a part of `make test`: figures want a release build and a quiet machine, and the site takes minutes to make.
 #[test]
 #[ignore = "minutes: run by `make bench`"]
 fn bench_memory_and_disk_stay_bounded_for_many_small_files() {

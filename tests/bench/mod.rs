@@ -37,6 +37,7 @@ fn big_site() -> Wordpress {
     site
 }
 
+// Not a part of `make test`: figures want a release build and a quiet machine, and the site takes minutes to make.
 #[test]
 #[ignore = "minutes: run by `make bench`"]
 fn bench_a_big_site_beside_what_people_use_otherwise() {

@@ -59,18 +59,22 @@ fn killed_at_random(mut bench: Bench) {
     }
 }
 
+// Not a part of `make test`: chance looks for what nobody listed, and needs hundreds of rounds for it. Every listed point is
+// killed at by the tests in restores.rs and backups.rs, which are.
 #[test]
 #[ignore = "long: make faults"]
 fn faults_killed_at_random_moments_with_a_new_database() {
     killed_at_random(Bench::gallery(true));
 }
 
+// As above: hours, by `make faults`.
 #[test]
 #[ignore = "long: make faults"]
 fn faults_killed_at_random_moments_with_tables_beside() {
     killed_at_random(Bench::gallery(false));
 }
 
+// As above: hours, by `make faults`.
 #[test]
 #[ignore = "long: make faults"]
 fn faults_killed_at_random_moments_in_sqlite() {

@@ -78,7 +78,8 @@ fn this_binary(role: &str, url: &str) -> Command {
     command
 }
 
-/// Not a test: what this binary does when a test starts it once more.
+/// Not a test: what this binary does when a test starts it once more. The tests above that start it fail when it does not do
+/// its part; run by itself it has no role and would pass whatever happens, so it is not counted among them.
 #[test]
 #[ignore = "started by other tests, as a process of its own"]
 fn another_process() {
