@@ -16,6 +16,10 @@ impl Millis {
     pub fn plus(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }
+    /// Reads what [`Millis::iso`] wrote.
+    pub fn from_iso(text: &str) -> Option<Self> {
+        chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| Self(at.timestamp_millis()))
+    }
     /// `2026-11-21T03:00:00Z`, for machines.
     pub fn iso(self) -> String {
         self.utc().format("%Y-%m-%dT%H:%M:%SZ").to_string()

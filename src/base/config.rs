@@ -17,7 +17,24 @@ pub struct Config {
     pub store_url: Secret,
     pub master_key_file: PathBuf,
     pub smtp_url: Option<Secret>,
+    /// The sender of letters.
+    pub mail_from: String,
     /// What the administrator should know about how this was configured.
+    pub warnings: Vec<String>,
+}
+
+/// The same as administrators may see it: what is secret in it is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    pub data_dir: String,
+    pub listen: String,
+    pub public_url: String,
+    pub database: String,
+    pub store: String,
+    pub master_key_file: String,
+    /// Host and port.
+    pub smtp: Option<String>,
+    pub mail_from: String,
     pub warnings: Vec<String>,
 }
 
@@ -31,6 +48,7 @@ struct File {
     store_url: Option<String>,
     master_key_file: Option<PathBuf>,
     smtp_url: Option<String>,
+    mail_from: Option<String>,
 }
 
 /// Reads a variable of the environment; tests bring their own.
@@ -60,6 +78,10 @@ impl Config {
         let store_url = secret("SITEKEEP_STORE_URL", env, file.store_url, &mut warnings)?
             .unwrap_or_else(|| Secret::new(format!("file://{}", data_dir.join("repositories").display())));
         let smtp_url = secret("SITEKEEP_SMTP_URL", env, file.smtp_url, &mut warnings)?;
+        if smtp_url.as_ref().is_some_and(|url| shows_password(url.expose())) {
+            warnings.push("SITEKEEP_SMTP_URL sends a password unencrypted: use smtps://, or add ?tls=required".into());
+        }
+        let mail_from = env("SITEKEEP_MAIL_FROM").or(file.mail_from).unwrap_or_else(|| format!("sitekeep@{}", host_of(&public_url)));
         let master_key_file =
             env("SITEKEEP_MASTER_KEY_FILE").map(PathBuf::from).or(file.master_key_file).unwrap_or_else(|| data_dir.join("master.key"));
         Ok(Self {
@@ -70,9 +92,35 @@ impl Config {
             store_url,
             master_key_file,
             smtp_url,
+            mail_from,
             warnings,
         })
     }
+}
+
+impl Config {
+    pub fn told(&self) -> Told {
+        Told {
+            data_dir: self.data_dir.display().to_string(),
+            listen: self.listen.clone(),
+            public_url: without_secrets(&self.public_url),
+            database: without_secrets(self.database_url.expose()),
+            store: without_secrets(self.store_url.expose()),
+            master_key_file: self.master_key_file.display().to_string(),
+            smtp: self.smtp_url.as_ref().map(|url| without_secrets(url.expose())),
+            mail_from: self.mail_from.clone(),
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
+/// An URL without its user, password and options: each of them may hold a secret.
+fn without_secrets(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = plain.split_once("://") else { return plain.to_owned() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |i| rest.split_at(i));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 fn read_file(env: Lookup<'_>) -> Result<File> {
@@ -102,6 +150,19 @@ fn secret(name: &str, env: Lookup<'_>, file: Option<String>, warnings: &mut Vec<
     Ok(value.or(file).map(Secret::new))
 }
 
+/// Does a password cross the network as it is?
+fn shows_password(url: &str) -> bool {
+    url.starts_with("smtp://") && has_password(url) && !url.contains("tls=required") && !["127.0.0.1", "localhost"].contains(&host_of(url))
+}
+
+/// The host of an URL for the sender's address; in the place of a number, which mail servers rarely take there, `localhost`.
+fn host_of(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).split(':').next().unwrap_or_default();
+    let number = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
+    if number || host.is_empty() { "localhost" } else { host }
+}
+
 /// Does an URL carry `user:password@`?
 fn has_password(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
@@ -126,6 +187,48 @@ mod tests {
         assert_eq!(c.master_key_file, Path::new("/srv/keep/master.key"));
         assert_eq!(c.public_url, "http://127.0.0.1:8080");
         assert!(with(&[]).unwrap_err().to_string().contains("SITEKEEP_DATA_DIR"));
+    }
+
+    #[test]
+    fn what_administrators_are_told_holds_no_secret() {
+        let table = [
+            ("postgres://keep:canary@db:5432/keep?password=canary", "postgres://db:5432/keep"),
+            ("smtps://keep:can%40ary@mail.example.com", "smtps://mail.example.com"),
+            ("sqlite:///srv/keep/catalogue.db?mode=rwc", "sqlite:///srv/keep/catalogue.db"),
+            ("file:///srv/a@b", "file:///srv/a@b"),
+        ];
+        for (url, told) in table {
+            assert_eq!(without_secrets(url), told);
+        }
+    }
+
+    #[test]
+    fn letters_come_from_the_host_that_people_use_unless_a_sender_is_named() {
+        let table = [
+            ("https://keep.example.com/", "sitekeep@keep.example.com"),
+            ("https://keep.example.com:8443", "sitekeep@keep.example.com"),
+            ("http://127.0.0.1:8080", "sitekeep@localhost"),
+            ("http://[::1]:8080", "sitekeep@localhost"),
+        ];
+        for (url, from) in table {
+            assert_eq!(with(&[("SITEKEEP_DATA_DIR", "/srv"), ("SITEKEEP_PUBLIC_URL", url)]).unwrap().mail_from, from);
+        }
+        let c = with(&[("SITEKEEP_DATA_DIR", "/srv"), ("SITEKEEP_MAIL_FROM", "Keep <keep@example.com>")]).unwrap();
+        assert_eq!(c.mail_from, "Keep <keep@example.com>");
+    }
+
+    #[test]
+    fn a_password_that_crosses_the_network_unencrypted_is_warned_about() {
+        let warned = |url: &str| {
+            let c = with(&[("SITEKEEP_DATA_DIR", "/srv"), ("SITEKEEP_SMTP_URL", url)]).unwrap();
+            c.warnings.iter().any(|w| w.contains("unencrypted"))
+        };
+        assert!(warned("smtp://keep:canary@mail.example.com"));
+        for fine in
+            ["smtp://keep:canary@mail.example.com?tls=required", "smtps://keep:canary@mail.example.com", "smtp://mail.example.com:25"]
+        {
+            assert!(!warned(fine), "{fine}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Class {
     Forbidden,
     /// It collides with something that exists or runs: 409.
     Conflict,
+    /// It was asked too often: 429, and the hint says how long to wait.
+    TooMany,
     /// It may go well on another try (a connection dropped, a server restarted).
     Transient,
     /// Space, memory or a quota ran out.
@@ -62,6 +64,15 @@ impl Error {
     }
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(Class::Conflict, message)
+    }
+    /// Somebody asks too often; `seconds` from now they may again.
+    pub fn too_many(message: impl Into<String>, seconds: i64) -> Self {
+        let wait = match seconds.max(1) {
+            1 => "one second".to_owned(),
+            few @ ..120 => format!("{few} seconds"),
+            many => format!("{} minutes ({many} seconds)", (many + 59) / 60),
+        };
+        Self::new(Class::TooMany, message).hint(format!("try again in {wait}"))
     }
     pub fn transient(message: impl Into<String>) -> Self {
         Self::new(Class::Transient, message)

@@ -7,6 +7,7 @@ use super::chance;
 use super::error::{Context, Error, Result};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -51,6 +52,24 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// HMAC-SHA-256 over the parts, one after the other: who needs to tell them apart says their lengths.
+pub fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key of any length will do");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// Base64 for URLs, without padding: one text for each value.
+pub fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().enumerate().fold(0u32, |group, (i, byte)| group | u32::from(*byte) << (16 - 8 * i));
+        (0..=chunk.len()).for_each(|i| out.push(char::from(ALPHABET[(group >> (18 - 6 * i) & 63) as usize])));
+    }
+    out
+}
+
 /// Where a sealed value lies; a part of what is authenticated.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -74,6 +93,8 @@ const MAGIC: &[u8; 4] = b"SKS1";
 pub struct Sealer {
     cipher: XChaCha20Poly1305,
     key_id: [u8; 4],
+    /// What further keys are derived from; the master key itself stays in the cipher.
+    root: [u8; 32],
 }
 
 impl fmt::Debug for Sealer {
@@ -86,7 +107,12 @@ impl Sealer {
     fn of(key: [u8; 32]) -> Self {
         let mut key_id = [0; 4];
         key_id.copy_from_slice(&Sha256::digest([b"sitekeep key id".as_slice(), &key].concat())[..4]);
-        Self { cipher: XChaCha20Poly1305::new(&key.into()), key_id }
+        Self { cipher: XChaCha20Poly1305::new(&key.into()), key_id, root: hmac(b"sitekeep derived keys 1", &[&key]) }
+    }
+
+    /// A key for one purpose: whoever learns it learns neither the master key nor the key for another purpose.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        hmac(&self.root, &[purpose.as_bytes(), &[1]])
     }
 
     /// A sealer whose key lives only as long as it does.
@@ -218,6 +244,21 @@ mod tests {
             assert!(sealer.open(HERE, &altered).is_err(), "byte {i} altered, and it opened");
         }
         assert!(Sealer::ephemeral().open(HERE, &sealed).unwrap_err().to_string().contains("Hint"));
+    }
+
+    #[test]
+    fn a_derived_key_is_of_its_purpose_and_of_its_master_key() {
+        let (one, other) = (Sealer::of([7; 32]), Sealer::of([8; 32]));
+        assert_eq!(one.derive("links"), Sealer::of([7; 32]).derive("links"));
+        let keys = [one.derive("links"), one.derive("link"), other.derive("links"), [7; 32]];
+        assert!((0..4).all(|i| (0..i).all(|k| keys[i] != keys[k])));
+    }
+
+    #[test]
+    fn base64_for_urls_is_what_others_make_of_it() {
+        for (bytes, text) in [(&b""[..], ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (&[0xfb, 0xff, 0xfe], "-__-")] {
+            assert_eq!(base64url(bytes), text);
+        }
     }
 
     #[test]

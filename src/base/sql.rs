@@ -51,6 +51,9 @@ pub struct Pool {
     opened: Arc<Mutex<HashMap<&'static str, &'static str>>>,
 }
 
+/// A connection to a server that was used so short a time ago is still there.
+const TRUSTED: Duration = Duration::from_secs(1);
+
 /// Every migration, in order; one set for both databases.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -69,6 +72,16 @@ impl Pool {
         let inner = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(30))
+            // The pool would ask each time whether the connection is still there: a question more for every question.
+            .test_before_acquire(false)
+            .before_acquire(move |conn, seen| {
+                Box::pin(async move {
+                    if kind == Kind::Postgres && seen.idle_for > TRUSTED {
+                        sqlx::Connection::ping(conn).await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(move |conn, _| {
                 Box::pin(async move {
                     if kind == Kind::Sqlite {
@@ -156,6 +169,18 @@ impl Pool {
         let mut opened = self.opened.lock().expect("no one panics while holding it");
         // Leaked once for each of a handful of statements in the program.
         opened.entry(sql).or_insert_with(|| Box::leak(sql.replace(MARK, "for update skip locked").into_boxed_str()))
+    }
+
+    /// Lets SQLite learn how its tables are filled, by samples, in milliseconds: its plans follow from that. PostgreSQL
+    /// does so by itself.
+    pub async fn learn(&self) -> Result<()> {
+        if self.kind == Kind::Sqlite {
+            let mut conn = self.get().await?;
+            conn.execute("pragma analysis_limit = 1000").await?;
+            // 0x10002: of every table, also of those that this connection has not asked yet.
+            conn.execute("pragma optimize = 0x10002").await?;
+        }
+        Ok(())
     }
 
     pub async fn close(&self) {

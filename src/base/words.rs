@@ -38,3 +38,9 @@ macro_rules! words {
 }
 
 pub(crate) use words;
+
+/// A text as a part of a query: everything but letters, digits and `-._~/` as `%XX`.
+pub fn percent(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
