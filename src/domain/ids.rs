@@ -44,7 +44,11 @@ ids! {
     RepositoryId = "rep";
     BackupId = "bak";
     RestoreId = "rst";
+    /// A download link.
+    LinkId = "lnk";
     /// A job of the queue.
     JobId = "job";
     ActivityId = "act";
+    OneTimeLinkId = "otl";
+    LetterId = "let";
 }

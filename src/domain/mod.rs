@@ -5,8 +5,13 @@
 
 pub mod element;
 pub mod ids;
+pub mod links;
 pub mod names;
+pub mod page;
+pub mod paths;
+pub mod people;
 pub mod rights;
 pub mod site;
 pub mod state;
+pub mod tree;
 pub mod view;

@@ -178,6 +178,17 @@ pub struct Backup {
     pub started: Option<String>,
     pub finished: Option<String>,
     pub expires: Option<String>,
+    /// Why it is kept without a date.
+    #[serde(default)]
+    pub kept: Option<String>,
+    /// When all of it was last read back from the repository.
+    #[serde(default)]
+    pub proven: Option<String>,
+    /// In the trash since.
+    #[serde(default)]
+    pub deleted: Option<String>,
+    #[serde(default)]
+    pub environment_id: String,
     pub pinned: bool,
     pub protected: bool,
     pub size: u64,
@@ -267,7 +278,17 @@ pub struct Plan {
     pub missing: Vec<Element>,
     /// Sentences: what will be overwritten, kept, carried over.
     pub lines: Vec<String>,
+    /// What is newest there now, where it differs from the backup.
+    #[serde(default)]
+    pub newest: Vec<Newest>,
     pub warnings: Vec<String>,
+}
+
+/// The newest file of an element, as it is now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Newest {
+    pub element: Element,
+    pub at: String,
 }
 
 /// `GET /restores/{id}`
@@ -282,11 +303,17 @@ pub struct Restore {
     /// `restore` or `undo`
     pub kind: String,
     pub undo_of: Option<String>,
+    #[serde(default)]
+    pub undone_by: Option<String>,
+    #[serde(default)]
+    pub environment_id: String,
     pub state: RestoreState,
     pub elements: Vec<Element>,
     pub note: Option<String>,
     pub initiator: String,
     pub created: String,
+    #[serde(default)]
+    pub started: Option<String>,
     pub finished: Option<String>,
     /// Until when an undo is exact.
     pub undo_until: Option<String>,
@@ -341,4 +368,21 @@ pub struct LogLine {
     /// `info`, `warning`, `error`
     pub level: String,
     pub text: String,
+}
+
+/// A letter on the administrator's page: never what it says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Letter {
+    pub id: String,
+    pub to: String,
+    pub kind: String,
+    pub subject: String,
+    /// `queued`, `sending`, `sent`, `failed`
+    pub state: String,
+    pub tries: i64,
+    pub created: String,
+    pub sent: Option<String>,
+    pub next_try: Option<String>,
+    /// Why it did not leave, in the server's words.
+    pub error: Option<String>,
 }

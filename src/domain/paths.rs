@@ -1,0 +1,43 @@
+//! The addresses of pages, typed: whoever links to a page says of what.
+
+macro_rules! paths {
+    ($($(#[$doc:meta])* $name:ident($($id:ident),*) = $text:literal;)*) => {$(
+        $(#[$doc])*
+        pub fn $name($($id: &str),*) -> String {
+            format!($text)
+        }
+    )*};
+}
+
+paths! {
+    environment(id) = "/environments/{id}";
+    create_backup(id) = "/environments/{id}/backup";
+    backups(id) = "/environments/{id}/backups";
+    choose_restore(id) = "/environments/{id}/restore";
+    preview_restore(id) = "/environments/{id}/restore/preview";
+    restores(id) = "/environments/{id}/restores";
+    backup(id) = "/backups/{id}";
+    backup_act(id, act) = "/backups/{id}/{act}";
+    restore(id) = "/restores/{id}";
+    undo(id) = "/restores/{id}/undo";
+    job(id) = "/jobs/{id}";
+    cancel(id) = "/jobs/{id}/cancel";
+    tenant(id) = "/tenants/{id}";
+    administer(id) = "/admin/environments/{id}";
+    remove_environment(id) = "/admin/environments/{id}/remove";
+    admin_tenant(id, act) = "/admin/tenants/{id}/{act}";
+    admin_account(id, act) = "/admin/accounts/{id}/{act}";
+    admin_server(id, act) = "/admin/servers/{id}/{act}";
+    retry(id) = "/jobs/{id}/retry";
+    invitations(tenant) = "/tenants/{tenant}/invitations";
+    revoke_invitation(tenant, id) = "/tenants/{tenant}/invitations/{id}/revoke";
+    member_act(tenant, account, act) = "/tenants/{tenant}/members/{account}/{act}";
+    /// The page of a link that works once: `first`, `invitation`, `reset`.
+    one_time(kind, secret) = "/{kind}/{secret}";
+    /// A part of one's own account, after something was done there.
+    account(act) = "/account/{act}";
+    end_session(id) = "/account/sessions/{id}/end";
+    revoke_token(id) = "/account/tokens/{id}/revoke";
+    link_revoke(id) = "/links/{id}/revoke";
+    link_renew(id) = "/links/{id}/renew";
+}
