@@ -29,6 +29,9 @@ pub struct Backup {
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
+    pub proven_at: Option<i64>,
+    pub deleted_at: Option<i64>,
+    pub deleted_by: Option<String>,
     pub message: Option<String>,
     pub hint: Option<String>,
 }
@@ -47,6 +50,22 @@ pub struct BackupElement {
     pub problems: String,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
+}
+
+/// Every statement that answers with a [`Backup`] begins like this.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select b.id, b.tenant_id, t.name as tenant, b.site_id, s.name as site, b.environment_id, coalesce(e.removed_name, e.name) as environment,
+                    b.state, b.reason, b.note, b.account_id, b.initiator, b.keep_for_days, b.pinned, b.protected, b.job_id,
+                    b.created_at, b.started_at, b.finished_at, b.proven_at, b.deleted_at, b.deleted_by, b.message, b.hint
+             from backups b
+             join environments e on e.tenant_id = b.tenant_id and e.id = b.environment_id
+             join sites s on s.tenant_id = b.tenant_id and s.id = b.site_id
+             join tenants t on t.id = b.tenant_id ",
+            $rest
+        )
+    };
 }
 
 pub async fn insert(conn: &mut Conn, b: &Backup, elements: &[Element]) -> Result<()> {
@@ -81,16 +100,22 @@ pub async fn insert(conn: &mut Conn, b: &Backup, elements: &[Element]) -> Result
 
 /// By id alone: for `app::access` to judge, and for the worker.
 pub async fn find(conn: &mut Conn, id: &BackupId) -> Result<Option<Backup>> {
-    let sql = "
-        select b.id, b.tenant_id, t.name as tenant, b.site_id, s.name as site, b.environment_id, e.name as environment,
-               b.state, b.reason, b.note, b.account_id, b.initiator, b.keep_for_days, b.pinned, b.protected, b.job_id,
-               b.created_at, b.started_at, b.finished_at, b.message, b.hint
-        from backups b
-        join environments e on e.tenant_id = b.tenant_id and e.id = b.environment_id
-        join sites s on s.tenant_id = b.tenant_id and s.id = b.site_id
-        join tenants t on t.id = b.tenant_id
-        where b.id = $1";
-    Ok(rows(sql).bind(id.0.clone()).fetch_optional(conn).await?)
+    Ok(rows(select!("where b.id = $1")).bind(id.0.clone()).fetch_optional(conn).await?)
+}
+
+/// What a page of the log is narrowed to; nothing where nothing is given.
+#[derive(Clone, Debug, Default)]
+pub struct Narrow {
+    pub state: Option<BackupState>,
+    pub element: Option<Element>,
+    /// Only those made on demand (`true`), or only the others.
+    pub on_demand: Option<bool>,
+    /// A part of the note, the reason or the initiator, whatever its case.
+    pub text: Option<String>,
+    pub from: Option<Millis>,
+    pub until: Option<Millis>,
+    /// The trash instead of the log.
+    pub deleted: bool,
 }
 
 /// One page of an environment's log, newest first, beginning after `(created_at, id)`.
@@ -98,23 +123,83 @@ pub async fn log(
     conn: &mut Conn,
     tenant: &TenantId,
     environment: &EnvironmentId,
+    narrow: &Narrow,
     after: Option<(i64, String)>,
     limit: i64,
 ) -> Result<Vec<Backup>> {
-    let sql = "
-        select b.id, b.tenant_id, t.name as tenant, b.site_id, s.name as site, b.environment_id, e.name as environment,
-               b.state, b.reason, b.note, b.account_id, b.initiator, b.keep_for_days, b.pinned, b.protected, b.job_id,
-               b.created_at, b.started_at, b.finished_at, b.message, b.hint
-        from backups b
-        join environments e on e.tenant_id = b.tenant_id and e.id = b.environment_id
-        join sites s on s.tenant_id = b.tenant_id and s.id = b.site_id
-        join tenants t on t.id = b.tenant_id
-        where b.tenant_id = $1 and b.environment_id = $2 and (b.created_at, b.id) < ($3, $4)
-        order by b.created_at desc, b.id desc
-        limit $5";
+    let sql = select!(
+        "where b.tenant_id = $1 and b.environment_id = $2 and (b.created_at, b.id) < ($3, $4)
+           and b.created_at >= $6 and b.created_at < $7
+           and (cast($8 as text) is null or b.state = $8)
+           and (cast($9 as bigint) is null or $9 = case when b.reason = 'Generated on request' then 1 else 0 end)
+           and (cast($10 as text) is null
+                or lower(coalesce(b.note, b.reason) || ' ' || b.initiator) like '%' || lower($10) || '%' escape '!')
+           and (cast($11 as text) is null
+                or exists (select 1 from backup_elements x where x.tenant_id = b.tenant_id and x.backup_id = b.id and x.element = $11))
+           and $12 = case when b.deleted_at is null then 0 else 1 end
+         order by b.created_at desc, b.id desc
+         limit $5"
+    );
     let (at, id) = after.unwrap_or((i64::MAX, "~".into()));
-    let query = rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(at).bind(id).bind(limit);
+    let query = rows(sql)
+        .bind(tenant.0.clone())
+        .bind(environment.0.clone())
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .bind(narrow.from.map_or(i64::MIN, |t| t.0))
+        .bind(narrow.until.map_or(i64::MAX, |t| t.0))
+        .bind(narrow.state.map(BackupState::word))
+        .bind(narrow.on_demand.map(i64::from))
+        .bind(narrow.text.as_deref().map(super::literally))
+        .bind(narrow.element.map(Element::name))
+        .bind(i64::from(narrow.deleted));
     Ok(query.fetch_all(conn).await?)
+}
+
+/// An element as a list shows it: without what only its backup's own page tells.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Chip {
+    pub backup_id: String,
+    pub element: String,
+    pub state: String,
+    pub size: i64,
+    pub files: i64,
+}
+
+/// The elements of every backup of a page, in one question.
+pub async fn chips(conn: &mut Conn, tenant: &TenantId, backups: &[String]) -> Result<Vec<Chip>> {
+    if backups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "select backup_id, element, state, size, files from backup_elements where tenant_id = $1 and backup_id in ({}) order by element",
+        super::holders(2, backups.len())
+    );
+    // Made of numbered holders alone.
+    let query = sqlx::query_as::<_, Chip>(sqlx::AssertSqlSafe(sql)).bind(tenant.0.clone());
+    let query = backups.iter().fold(query, |query, id| query.bind(id.clone()));
+    Ok(query.fetch_all(conn).await?)
+}
+
+/// How many backups of an environment ended on one day in which state.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct DayCount {
+    /// Days since 1970-01-01 in the reader's zone.
+    pub day: i64,
+    pub state: String,
+    pub count: i64,
+}
+
+/// Per day and state since `from`; `offset` is how far the reader's clocks are ahead of UTC, in milliseconds.
+pub async fn days(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId, from: Millis, offset: i64) -> Result<Vec<DayCount>> {
+    let sql = "
+        select (created_at + $4) / 86400000 as day, state, count(*) as count
+        from backups
+        where tenant_id = $1 and environment_id = $2 and created_at >= $3 and finished_at is not null and deleted_at is null
+        group by 1, 2
+        order by 1, 2";
+    Ok(rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(from.0).bind(offset).fetch_all(conn).await?)
 }
 
 pub async fn elements(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<Vec<BackupElement>> {
@@ -124,17 +209,6 @@ pub async fn elements(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> 
         where tenant_id = $1 and backup_id = $2
         order by element";
     Ok(rows(sql).bind(tenant.0.clone()).bind(backup.0.clone()).fetch_all(conn).await?)
-}
-
-/// The finishing time of the newest succeeded backup of an environment.
-pub async fn last_good(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId) -> Result<Option<i64>> {
-    let sql = "
-        select finished_at from backups
-        where tenant_id = $1 and environment_id = $2 and state = 'succeeded'
-        order by created_at desc, id desc
-        limit 1";
-    let found: Option<(Option<i64>,)> = rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).fetch_optional(conn).await?;
-    Ok(found.and_then(|(at,)| at))
 }
 
 pub async fn set_job(conn: &mut Conn, tenant: &TenantId, id: &BackupId, job: &str) -> Result<()> {
@@ -167,7 +241,8 @@ pub async fn ended(
     message: Option<(String, Option<String>)>,
 ) -> Result<bool> {
     let sql = "
-        update backups set state = $3, finished_at = $4, message = $5, hint = $6
+        update backups set state = $3, finished_at = $4, message = $5, hint = $6,
+               proven_at = case when $3 in ('succeeded', 'incomplete') then $4 else proven_at end
         where tenant_id = $1 and id = $2 and state in ('queued', 'running')";
     let (message, hint) = message.map_or((None, None), |(m, h)| (Some(m), h));
     let query = run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(state.word()).bind(now.0).bind(message).bind(hint);
@@ -178,8 +253,24 @@ pub async fn ended(
             where tenant_id = $1 and backup_id = $2 and state in ('queued', 'running')";
         let left = if state.is_usable() { BackupState::Failed } else { state };
         changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(left.word()).bind(now.0)).await?;
+        super::environments::refresh_health(conn, tenant, id).await?;
     }
     Ok(ended)
+}
+
+/// All of it was resolved in the repository once more.
+pub async fn proven(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &BackupId) -> Result<()> {
+    let sql = "update backups set proven_at = $3 where tenant_id = $1 and id = $2";
+    changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(now.0)).await?;
+    super::environments::refresh_health(conn, tenant, id).await
+}
+
+/// Into the trash, or (`None`) out of it.
+pub async fn set_deleted(conn: &mut Conn, tenant: &TenantId, id: &BackupId, by: Option<(Millis, &str)>) -> Result<()> {
+    let sql = "update backups set deleted_at = $3, deleted_by = $4 where tenant_id = $1 and id = $2";
+    let (at, who) = by.map_or((None, None), |(at, who)| (Some(at.0), Some(who.to_owned())));
+    changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(at).bind(who)).await?;
+    super::environments::refresh_health(conn, tenant, id).await
 }
 
 /// A safety backup is opened again for its second pass.
@@ -222,4 +313,20 @@ pub async fn set_pinned(conn: &mut Conn, tenant: &TenantId, id: &BackupId, pinne
     let query = run("update backups set pinned = $3 where tenant_id = $1 and id = $2");
     changed(conn, query.bind(tenant.0.clone()).bind(id.0.clone()).bind(i64::from(pinned))).await?;
     Ok(())
+}
+
+/// Everything of an environment into the trash, but for one backup; how many those were.
+pub async fn trash_all(
+    conn: &mut Conn,
+    tenant: &TenantId,
+    environment: &EnvironmentId,
+    but: Option<&str>,
+    now: Millis,
+    who: &str,
+) -> Result<u64> {
+    let sql = "
+        update backups set deleted_at = $4, deleted_by = $5
+        where tenant_id = $1 and environment_id = $2 and deleted_at is null and finished_at is not null and id <> $3";
+    let query = run(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(but.unwrap_or_default().to_owned());
+    changed(conn, query.bind(now.0).bind(who.to_owned())).await
 }

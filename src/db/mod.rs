@@ -8,8 +8,15 @@ pub mod accounts;
 pub mod activity;
 pub mod backups;
 pub mod environments;
+pub mod guesses;
+pub mod letters;
+pub mod links;
+pub mod one_time_links;
+pub mod places;
 pub mod restores;
+pub mod second_factors;
 pub mod servers;
+pub mod sessions;
 pub mod sites;
 pub mod tenants;
 
@@ -17,6 +24,7 @@ use crate::base::sql::Conn;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::{Query, QueryAs};
 use sqlx::{Any, FromRow};
+use std::collections::HashMap;
 
 /// `select`s rows of `T`.
 fn rows<T: for<'r> FromRow<'r, AnyRow>>(sql: &'static str) -> QueryAs<'static, Any, T, AnyArguments> {
@@ -31,4 +39,24 @@ fn run(sql: &'static str) -> Query<'static, Any, AnyArguments> {
 /// How many rows a statement changed.
 async fn changed(conn: &mut Conn, query: Query<'static, Any, AnyArguments>) -> crate::base::error::Result<u64> {
     Ok(query.execute(conn).await?.rows_affected())
+}
+
+/// `$2, $3, $4` for three values from the second on: neither database's way to bind a list is the other's.
+fn holders(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Names of things by their ids: `sql` selects both, and ends in `in ({})`. Made of numbered holders alone.
+async fn names(conn: &mut Conn, sql: &'static str, ids: &[String]) -> crate::base::error::Result<HashMap<String, String>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = sqlx::query_as::<_, (String, String)>(sqlx::AssertSqlSafe(sql.replace("{}", &holders(1, ids.len()))));
+    let query = ids.iter().fold(query, |query, id| query.bind(id.clone()));
+    Ok(query.fetch_all(conn).await?.into_iter().collect())
+}
+
+/// A text as `like … escape '!'` takes it literally.
+fn literally(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }

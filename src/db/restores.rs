@@ -90,7 +90,7 @@ pub async fn insert(conn: &mut Conn, r: &Restore, steps: &[Step]) -> Result<()> 
 /// By id alone: for `app::access` to judge, and for the worker.
 pub async fn find(conn: &mut Conn, id: &RestoreId) -> Result<Option<Restore>> {
     let sql = "
-        select r.id, r.tenant_id, t.name as tenant, r.site_id, s.name as site, r.environment_id, e.name as environment,
+        select r.id, r.tenant_id, t.name as tenant, r.site_id, s.name as site, r.environment_id, coalesce(e.removed_name, e.name) as environment,
                r.backup_id, r.safety_backup_id, r.kind, r.undo_of, r.undone_by, r.elements, r.state, r.note, r.account_id,
                r.initiator, r.job_id, r.created_at, r.started_at, r.finished_at, r.undo_until, r.message, r.hint
         from restores r
@@ -104,7 +104,7 @@ pub async fn find(conn: &mut Conn, id: &RestoreId) -> Result<Option<Restore>> {
 /// The restores of an environment, newest first.
 pub async fn log(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId, limit: i64) -> Result<Vec<Restore>> {
     let sql = "
-        select r.id, r.tenant_id, t.name as tenant, r.site_id, s.name as site, r.environment_id, e.name as environment,
+        select r.id, r.tenant_id, t.name as tenant, r.site_id, s.name as site, r.environment_id, coalesce(e.removed_name, e.name) as environment,
                r.backup_id, r.safety_backup_id, r.kind, r.undo_of, r.undone_by, r.elements, r.state, r.note, r.account_id,
                r.initiator, r.job_id, r.created_at, r.started_at, r.finished_at, r.undo_until, r.message, r.hint
         from restores r
