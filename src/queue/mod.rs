@@ -31,7 +31,7 @@ pub use job::{
 };
 pub use lease::{fence, heartbeat, progress};
 pub use log::log;
-pub use read::{Filter, Tenants, attempts, find, list, log_after};
+pub use read::{Filter, SeenWorker, Tenants, active, attempts, counts, find, list, log_after, log_length, workers};
 pub use settings::Settings;
 pub use upkeep::tidy;
 pub use worker::{Runner, Settling, Shutdown, hint, until_signal, work};

@@ -67,6 +67,26 @@ pub async fn list(conn: &mut Conn, filter: &Filter) -> Result<Vec<Job>> {
     query.fetch_all(conn).await?.into_iter().map(Job::try_from).collect()
 }
 
+/// How many jobs of these tenants run, or wait for nothing but their turn: what is to begin after `soon` does not count.
+pub async fn active(conn: &mut Conn, soon: Millis, tenants: &Tenants) -> Result<u64> {
+    let ids: &[TenantId] = match tenants {
+        Tenants::All => &[],
+        Tenants::These(ids) if ids.is_empty() => return Ok(0),
+        Tenants::These(ids) => ids,
+    };
+    let holders: Vec<String> = (2..ids.len() + 2).map(|n| format!("${n}")).collect();
+    let narrowed = if ids.is_empty() { String::new() } else { format!(" and tenant_id in ({})", holders.join(", ")) };
+    // The first condition is that of the index, word for word: without it every job that a tenant ever had is looked at.
+    let sql = format!(
+        "select count(*) from jobs
+         where state in ('queued', 'running', 'retry_wait') and (state = 'running' or run_at <= $1){narrowed}"
+    );
+    // Made of numbered holders alone.
+    let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql)).bind(soon.0);
+    let query = ids.iter().fold(query, |query, id| query.bind(id.0.clone()));
+    Ok(u64::try_from(query.fetch_one(conn).await?).unwrap_or(0))
+}
+
 enum Bind {
     Text(String),
     Number(i64),
@@ -89,7 +109,9 @@ fn select(filter: &Filter) -> (String, Vec<Bind>) {
         sql += &format!(" and environment_id = {}", holder(Bind::Text(environment.0.clone())));
     }
     if !filter.states.is_empty() {
-        let list: Vec<String> = filter.states.iter().map(|s| holder(Bind::Text(s.word().into()))).collect();
+        // Our own words, in one order: a partial index serves those alone who ask with its condition.
+        let asked = State::ALL.iter().filter(|s| filter.states.contains(s));
+        let list: Vec<String> = asked.map(|s| format!("'{}'", s.word())).collect();
         sql += &format!(" and state in ({})", list.join(", "));
     }
     if let Some((created, id)) = &filter.after {
@@ -131,6 +153,11 @@ pub async fn attempts(conn: &mut Conn, job: &JobId) -> Result<Vec<Attempt>> {
     Ok(rows.into_iter().map(attempt).collect())
 }
 
+/// How many lines the task log of a job has.
+pub async fn log_length(conn: &mut Conn, job: &JobId) -> Result<i64> {
+    Ok(sqlx::query_scalar("select log_lines from jobs where id = $1").bind(job.as_str()).fetch_optional(conn).await?.unwrap_or(0))
+}
+
 /// Up to 1,000 lines of the task log after line `number`. The caller has found the job: it is theirs to see.
 pub async fn log_after(conn: &mut Conn, job: &JobId, number: i64) -> Result<Vec<LogLine>> {
     let rows: Vec<(i64, i64, i64, String, String)> = sqlx::query_as(
@@ -143,4 +170,39 @@ pub async fn log_after(conn: &mut Conn, job: &JobId, number: i64) -> Result<Vec<
     rows.into_iter()
         .map(|(number, attempt, at, level, text)| Ok(LogLine { number, attempt, at: Millis(at), level: Level::parse(&level)?, text }))
         .collect()
+}
+
+/// How many jobs are in each state that is not final, over all tenants.
+pub async fn counts(conn: &mut Conn) -> Result<Vec<(State, u64)>> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("select state, count(*) from jobs where state in ('queued', 'running', 'retry_wait') group by state")
+            .fetch_all(conn)
+            .await?;
+    rows.into_iter().map(|(state, n)| Ok((State::parse(&state)?, n.unsigned_abs()))).collect()
+}
+
+/// A worker as its attempts show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenWorker {
+    pub name: String,
+    /// Attempts that it runs now.
+    pub running: u64,
+    /// When it last began one.
+    pub last: Millis,
+}
+
+/// The workers that began an attempt since then, the latest first.
+pub async fn workers(conn: &mut Conn, since: Millis) -> Result<Vec<SeenWorker>> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select worker, cast(sum(case when ended_at is null then 1 else 0 end) as bigint), max(started_at)
+         from attempts
+         where started_at >= $1
+         group by worker
+         order by 3 desc
+         limit 100",
+    )
+    .bind(since.0)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(name, running, last)| SeenWorker { name, running: running.unsigned_abs(), last: Millis(last) }).collect())
 }
