@@ -1,6 +1,7 @@
 //! Where a repository lies.
 
-use crate::base::error::{Error, Result};
+use crate::base::chance;
+use crate::base::error::{Class, Context, Error, Result};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -51,12 +52,37 @@ impl Location {
         }
     }
 
+    /// Writes a small object here, reads it back and removes it.
+    ///
+    /// # Errors
+    /// What stood in the way; `Damaged` when something else came back.
+    pub fn try_out(&self) -> Result<()> {
+        let Self::Local(folder) = self;
+        let what = |doing: &str| format!("{doing} in the store {}", folder.display());
+        let (path, written) = (folder.join(format!(".sitekeep-test-{}", chance::word(12))), chance::bytes::<4096>());
+        std::fs::create_dir_all(folder).context(|| what("making the folder"))?;
+        let tried =
+            write_durably(&path, &written).context(|| what("writing")).and_then(|()| std::fs::read(&path).context(|| what("reading back")));
+        let removed = std::fs::remove_file(&path).context(|| what("removing"));
+        if tried? != written {
+            return Err(Error::new(Class::Damaged, "the store gave back something else than was written").hint("check the disk"));
+        }
+        removed
+    }
+
     /// For messages.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Local(path) => path.display().to_string(),
         }
     }
+}
+
+fn write_durably(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn escape(bytes: &[u8]) -> String {

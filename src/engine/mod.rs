@@ -22,11 +22,13 @@
 //! What is not kept: special files (listed as left out), `security.*` and `trusted.*` attributes, access times. Hard
 //! links within one restored part are restored as hard links; a hard link that leads out of it becomes a file of its own.
 
+mod archive;
 mod backend;
 mod backup;
 mod control;
 mod exclude;
 mod failure;
+mod feed;
 mod location;
 mod prove;
 mod read;
@@ -42,6 +44,7 @@ mod tests;
 use crate::base::clock::Millis;
 use std::path::PathBuf;
 
+pub use archive::About;
 pub use exclude::{Exclude, Rule};
 pub use location::Location;
 pub use repository::Repository;

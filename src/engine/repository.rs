@@ -6,15 +6,16 @@ use super::backend::{self, Objects};
 use super::control::Control;
 use super::failure::{Ours, reading, writing};
 use super::restore::{Owners, Restored};
-use super::{Entry, Label, Location, SnapshotInfo, Source, Stored, Totals, backup, prove, read, restore};
+use super::{About, Entry, Label, Location, SnapshotInfo, Source, Stored, Totals, archive, backup, prove, read, restore};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
 use crate::base::watch::Watch;
+use crate::domain::tree::Marks;
 use bytesize::ByteSize;
 use rustic_core::repofile::{Chunker, MasterKey};
 use rustic_core::{ConfigOptions, Credentials, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,6 +142,31 @@ impl Repository {
         reading(|| read::dump(self.session(watch)?, snapshot, from))
     }
 
+    /// A whole snapshot of files as `.tar.gz`, with a list of all that is in it as the last member. Every piece is hashed
+    /// before it is written, in a few megabytes of memory.
+    ///
+    /// # Errors
+    /// `Damaged`, `Cancelled`, or what `sink` said. What was written until then has no end that a reader would accept.
+    pub fn archive(&self, snapshot: &str, about: &About, sink: &mut dyn Write, watch: &Watch) -> Result<()> {
+        reading(|| archive::files(self.session(watch)?, snapshot, about, sink))
+    }
+
+    /// The dump below `from` as `.sql.gz`, ready for the plain client; what it is stands above it as comments.
+    ///
+    /// # Errors
+    /// As [`Repository::archive`].
+    pub fn archive_sql(&self, snapshot: &str, from: &Path, about: &About, sink: &mut dyn Write, watch: &Watch) -> Result<()> {
+        archive::sql(&mut *self.dump(snapshot, from, watch)?, about, sink)
+    }
+
+    /// One file as `.gz`; what it is stands in the comment of the compressed file, which the file itself never sees.
+    ///
+    /// # Errors
+    /// As [`Repository::archive`].
+    pub fn archive_file(&self, snapshot: &str, path: &Path, about: &About, sink: &mut dyn Write, watch: &Watch) -> Result<()> {
+        archive::single(&mut *self.dump(snapshot, path, watch)?, path, about, sink)
+    }
+
     /// One file, of at most `limit` bytes.
     ///
     /// # Errors
@@ -155,6 +181,14 @@ impl Repository {
     /// `NotFound`, `Damaged`.
     pub fn list(&self, snapshot: &str, dir: &Path) -> Result<Vec<Entry>> {
         reading(|| read::list(&self.session(&Watch::new())?, snapshot, dir))
+    }
+
+    /// Everything below a directory of a snapshot that is no directory itself; `None` when that is more than `limit`.
+    ///
+    /// # Errors
+    /// `NotFound`, `Damaged`.
+    pub fn marks(&self, snapshot: &str, dir: &Path, limit: usize, watch: &Watch) -> Result<Option<Marks>> {
+        reading(|| read::marks(&self.session(watch)?, snapshot, dir, limit))
     }
 
     /// All snapshots, oldest first.

@@ -49,6 +49,14 @@ fn hostile(bench: &Bench, nodes: Vec<(String, NodeType)>) -> String {
     written.id.to_hex().to_string()
 }
 
+/// How an archive of it ends; it must not look whole.
+fn archive(bench: &Bench, snapshot: &str) -> Class {
+    let mut out = Vec::new();
+    let error = bench.repository.archive(snapshot, &About::default(), &mut out, &Watch::new()).unwrap_err();
+    assert!(std::io::copy(&mut flate2::read::GzDecoder::new(&out[..]), &mut std::io::sink()).is_err());
+    error.class()
+}
+
 #[test]
 fn names_that_are_paths_are_refused_by_everything_that_reads() {
     let bench = Bench::new();
@@ -58,6 +66,7 @@ fn names_that_are_paths_are_refused_by_everything_that_reads() {
         let into = format!("in-{}", chance::word(4));
         assert_eq!(bench.restore(&snapshot, "files", &into).unwrap_err().class(), Class::Damaged, "{name:?}");
         assert_eq!(bench.repository.list(&snapshot, Path::new("files")).unwrap_err().class(), Class::Damaged);
+        assert_eq!(archive(&bench, &snapshot), Class::Damaged);
         assert_eq!(bench.repository.prove(&snapshot, &Watch::new()).unwrap_err().class(), Class::Damaged);
         assert!(files_below(&bench.scratch.at(&into)).is_empty());
     }
@@ -73,6 +82,7 @@ fn a_link_and_a_file_of_one_name_do_not_lead_out_of_the_target() {
         vec![("x".to_owned(), link.clone()), ("x".to_owned(), NodeType::File), ("y".to_owned(), NodeType::File), ("y".to_owned(), link)];
     let snapshot = hostile(&bench, nodes);
     assert_eq!(bench.restore(&snapshot, "files", "back").unwrap_err().class(), Class::Damaged);
+    assert_eq!(archive(&bench, &snapshot), Class::Damaged, "it would lead whoever unpacks it astray");
     assert!(!outside.exists());
 }
 
@@ -82,6 +92,7 @@ fn special_files_in_a_repository_are_not_made() {
     let snapshot = hostile(&bench, vec![("dev".into(), NodeType::Chardev { device: 259 }), ("pipe".into(), NodeType::Fifo)]);
     let error = bench.restore(&snapshot, "files", "back").unwrap_err();
     assert!(error.to_string().contains("device"), "{error}");
+    assert_eq!(archive(&bench, &snapshot), Class::Damaged);
     assert!(files_below(&bench.scratch.at("back")).is_empty());
 }
 

@@ -1,5 +1,6 @@
 //! The engine as a whole, judged by stock `restic` where there is one.
 
+mod archives;
 mod backups;
 mod damage;
 mod dumps;

@@ -10,7 +10,7 @@ fn set_time(path: &Path, seconds: i64, nanos: i64) {
 }
 
 /// A tree of everything that is hard to keep.
-fn zoo(site: &Path) {
+pub(super) fn zoo(site: &Path) {
     let odd: [&[u8]; 9] =
         [b"\xff\xfe", b"new\nline", b"-rf", b"esc\x1b[31m", b"back\\slash", b"quo\"te", "rtl\u{202e}x".as_bytes(), b"$HOME", b"a b"];
     for name in odd {
