@@ -35,7 +35,7 @@ pub(super) use run::{Limits, Ran, run};
 pub(super) use staging::PREFIX;
 pub use staging::Staging;
 pub use switch::{Carried, carry, exchange};
-pub use tree::{Size, empty_dir, tree_size};
+pub use tree::{Size, empty_dir, tree_marks, tree_size};
 
 /// Where [`Staging::make`] puts its directory: known before it is made, so that a journal can name it first.
 pub fn staging_path(beside: &std::path::Path, ticket: &str) -> std::path::PathBuf {

@@ -4,6 +4,7 @@ use super::paths::{Inode, WITHIN, explain, open_below, open_dir, open2, stat_in}
 use super::staging::PREFIX;
 use crate::base::error::{Context, Error, Result};
 use crate::base::identity::Identity;
+use crate::domain::tree::{Mark, MarkKind, Marks};
 use rustix::fs::{AtFlags, Dir, FileType, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{CString, OsStr};
@@ -35,10 +36,53 @@ pub fn tree_size(path: &Path, except: &[PathBuf], who: &Identity) -> Result<Size
     })
 }
 
-/// Every directory is opened anew from the root by its relative path, so that depth costs no descriptors and a
-/// directory that is moved away meanwhile leads nowhere.
+/// Everything below `path` that is no directory, as [`tree_size`] sees it; `None` when that is more than `limit`.
+///
+/// # Errors
+/// As [`tree_size`].
+pub fn tree_marks(path: &Path, except: &[PathBuf], who: &Identity, limit: usize) -> Result<Option<Marks>> {
+    who.act(|| {
+        let root = match open_dir(path) {
+            Ok(root) => root,
+            Err(e) if e.class() == crate::base::error::Class::NotFound => return Ok(Some(Marks::new())),
+            Err(e) => return Err(e),
+        };
+        let mut marks = Marks::new();
+        walk(&root, except, |path, stat| {
+            marks.insert(path, mark(stat));
+            marks.len() <= limit
+        });
+        Ok((marks.len() <= limit).then_some(marks))
+    })
+}
+
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // the fields' types differ by platform
+fn mark(stat: &Stat) -> Mark {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {
+            let modified = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec as i64);
+            Mark { kind: MarkKind::File, size: stat.st_size as u64, modified }
+        }
+        FileType::Symlink => Mark { kind: MarkKind::Link, size: 0, modified: 0 },
+        _ => Mark { kind: MarkKind::Other, size: 0, modified: 0 },
+    }
+}
+
 fn measure(root: &OwnedFd, except: &[PathBuf]) -> Size {
     let mut size = Size::default();
+    size.unreadable = walk(root, except, |_, stat| {
+        size.files += 1;
+        size.bytes += if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile { weight(stat) } else { 0 };
+        true
+    });
+    size
+}
+
+/// Shows everything but directories to `each` until it says that it is enough; gives how many directories could not be
+/// read. Every directory is opened anew from the root by its relative path, so that depth costs no descriptors and a
+/// directory that is moved away meanwhile leads nowhere.
+fn walk(root: &OwnedFd, except: &[PathBuf], mut each: impl FnMut(PathBuf, &Stat) -> bool) -> u64 {
+    let mut unreadable = 0;
     let mut pending = vec![PathBuf::new()];
     while let Some(relative) = pending.pop() {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -48,7 +92,7 @@ fn measure(root: &OwnedFd, except: &[PathBuf]) -> Size {
             Err(e) => Err(e),
         };
         let Ok(mut entries) = entries else {
-            size.unreadable += 1;
+            unreadable += 1;
             continue;
         };
         while let Some(Ok(entry)) = entries.next() {
@@ -61,14 +105,12 @@ fn measure(root: &OwnedFd, except: &[PathBuf]) -> Size {
             let Ok(Some(stat)) = stat_in(dir, entry.file_name()) else { continue };
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => pending.push(below),
-                kind => {
-                    size.files += 1;
-                    size.bytes += if kind == FileType::RegularFile { weight(&stat) } else { 0 };
-                }
+                _ if each(below, &stat) => {}
+                _ => return unreadable,
             }
         }
     }
-    size
+    unreadable
 }
 
 /// A file's length; where holes make up most of a large file, the space that it occupies.
