@@ -10,9 +10,11 @@ use crate::base::error::{Error, Result};
 use crate::base::secret::Secret;
 use crate::base::sql::Conn;
 use crate::db;
-use crate::domain::ids::{AccountId, BackupId, EnvironmentId, RestoreId, TenantId, TokenId};
+use crate::db::environments::Card;
+use crate::domain::ids::{AccountId, BackupId, EnvironmentId, LinkId, RestoreId, TenantId, TokenId};
 use crate::domain::names::Address;
-use crate::domain::rights::{Right, Scope};
+use crate::domain::page::Rights;
+use crate::domain::rights::{Right, Role, Scope};
 
 /// The one who asks: an account, narrowed by the scope of the token that it came with.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ pub struct Actor {
 /// The actor behind a bearer token.
 ///
 /// # Errors
-/// `Unauthenticated` for a token that is unknown, expired or revoked: one sentence for all three.
+/// `Unauthenticated` for a token that is unknown, expired or revoked, or whose account is disabled: one sentence for all.
 pub async fn authenticate(app: &App, token: &Secret, address: &str) -> Result<Actor> {
     let now = app.pool.now().await?;
     let mut conn = app.pool.get().await?;
@@ -63,16 +65,41 @@ pub fn administer(actor: &Actor) -> Result<()> {
     if actor.administrator && actor.scope.has(Right::Administer) && actor.tenant.is_none() { Ok(()) } else { Err(hidden("page")) }
 }
 
+/// How an actor stands in a tenant: read once for a page, and asked for all that the page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    role: Option<Role>,
+    active: bool,
+}
+
+impl Standing {
+    async fn find(conn: &mut Conn, actor: &Actor, tenant: &TenantId) -> Result<Option<Self>> {
+        let Some(found) = db::tenants::standing(conn, tenant, &actor.account).await? else { return Ok(None) };
+        let role = found.role.as_deref().map(Role::parse).transpose()?;
+        Ok(Some(Self { role, active: found.state == "active" }))
+    }
+    /// Not so for an administrator who only looks in.
+    pub fn is_member(&self) -> bool {
+        self.role.is_some()
+    }
+    /// Everything that the actor may do here.
+    pub fn rights(&self, actor: &Actor) -> Rights {
+        let active = |right: Right| self.active || right == Right::View;
+        let by_role = |right| self.role.is_some_and(|role| role.may(right)) && active(right);
+        Rights(Right::ALL.into_iter().filter(|right| actor.scope.has(*right) && (actor.administrator || by_role(*right))).collect())
+    }
+}
+
 /// May the actor do this in that tenant?
 ///
 /// # Errors
 /// `NotFound` when they may not even view it; `Forbidden` when they may, but not do this.
-pub async fn in_tenant(conn: &mut Conn, actor: &Actor, tenant: &TenantId, right: Right, what: &str) -> Result<()> {
+pub async fn in_tenant(conn: &mut Conn, actor: &Actor, tenant: &TenantId, right: Right, what: &str) -> Result<Standing> {
     if actor.tenant.as_ref().is_some_and(|only| only != tenant) {
         return Err(hidden(what));
     }
-    let role = if actor.administrator { None } else { db::tenants::role(conn, tenant, &actor.account).await? };
-    let may = |right| actor.scope.has(right) && (actor.administrator || role.is_some_and(|role| role.may(right)));
+    let standing = Standing::find(conn, actor, tenant).await?.ok_or_else(|| hidden(what))?;
+    let may = |right| actor.scope.has(right) && (actor.administrator || standing.role.is_some_and(|role| role.may(right)));
     if !may(Right::View) {
         return Err(hidden(what));
     }
@@ -80,11 +107,15 @@ pub async fn in_tenant(conn: &mut Conn, actor: &Actor, tenant: &TenantId, right:
         return Err(Error::forbidden(format!("{} may not {} here", actor.email, right.name()))
             .hint("an owner of the tenant can give you a role that may, or a token with a wider scope"));
     }
-    let active = db::tenants::find(conn, tenant).await?.is_some_and(|t| t.is_active());
-    if !active && right != Right::View && !actor.administrator {
+    if !standing.active && right != Right::View && !actor.administrator {
         return Err(Error::forbidden("this tenant is suspended").hint("its backups can be seen; ask the administrator to activate it"));
     }
-    Ok(())
+    Ok(standing)
+}
+
+/// Everything that the actor may do in a tenant.
+pub async fn rights(conn: &mut Conn, actor: &Actor, tenant: &TenantId) -> Result<Rights> {
+    Ok(Standing::find(conn, actor, tenant).await?.map(|s| s.rights(actor)).unwrap_or_default())
 }
 
 /// The tenants in which the actor may view.
@@ -101,7 +132,18 @@ pub async fn tenants(conn: &mut Conn, actor: &Actor) -> Result<Vec<db::tenants::
 pub async fn environment(conn: &mut Conn, actor: &Actor, id: &EnvironmentId, right: Right) -> Result<db::environments::Environment> {
     let found = db::environments::find(conn, id).await?.ok_or_else(|| hidden("environment"))?;
     in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "environment").await?;
+    // Of one that was removed its backups are left, and what can be done with those.
+    if found.is_removed() && !matches!(right, Right::View | Right::Restore | Right::Download | Right::Delete) {
+        return Err(hidden("environment"));
+    }
     Ok(found)
+}
+
+/// An environment as lists show it, and how the actor stands in its tenant: the one look-up of its page.
+pub async fn card(conn: &mut Conn, actor: &Actor, stale_before: Millis, id: &EnvironmentId, right: Right) -> Result<(Card, Standing)> {
+    let found = db::environments::card(conn, stale_before, id).await?.ok_or_else(|| hidden("environment"))?;
+    let standing = in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "environment").await?;
+    Ok((found, standing))
 }
 
 /// By the name people type. Only what the actor may see counts, also for whether a name is unique.
@@ -139,6 +181,12 @@ pub async fn restore(conn: &mut Conn, actor: &Actor, id: &RestoreId, right: Righ
     Ok(found)
 }
 
+pub async fn link(conn: &mut Conn, actor: &Actor, id: &LinkId, right: Right) -> Result<db::links::Link> {
+    let found = db::links::find(conn, id).await?.ok_or_else(|| hidden("link"))?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "link").await?;
+    Ok(found)
+}
+
 /// One sentence for what is not there and for what may not be seen.
 pub fn hidden(what: &str) -> Error {
     Error::not_found(format!("there is no such {what}")).hint("check its name or id; it may be gone, or not yours to see")
@@ -151,7 +199,7 @@ pub fn hidden(what: &str) -> Error {
 pub async fn recheck(conn: &mut Conn, account: Option<&str>, tenant: &TenantId, right: Right) -> Result<()> {
     let Some(id) = account else { return Ok(()) };
     let gone = || Error::forbidden("the person who asked for this may no longer do it").hint("ask somebody who may to start it again");
-    let account = db::accounts::find(conn, &AccountId(id.to_owned())).await?.ok_or_else(gone)?;
+    let account = db::accounts::find(conn, &AccountId(id.to_owned())).await?.filter(db::accounts::Account::is_active).ok_or_else(gone)?;
     let actor = Actor {
         account: AccountId(account.id),
         email: account.email,
@@ -160,5 +208,5 @@ pub async fn recheck(conn: &mut Conn, account: Option<&str>, tenant: &TenantId, 
         tenant: None,
         address: String::new(),
     };
-    in_tenant(conn, &actor, tenant, right, "tenant").await.map_err(|_| gone())
+    in_tenant(conn, &actor, tenant, right, "tenant").await.map(drop).map_err(|_| gone())
 }

@@ -1,17 +1,27 @@
 //! Environments as people see them, and opened for the worker.
 
-use super::{App, access, access::Actor, from_json, servers};
+mod change;
+mod removal;
+
+pub use change::{Change, DatabaseChange, change, form};
+pub use removal::{Removal, remove};
+pub(crate) use removal::{begin_on, last_backup_ended, refuse_going};
+
+use super::{App, access, access::Actor, backups, from_json, jobs, servers};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::identity::Identity;
 use crate::base::secret::{Place, Secret};
 use crate::base::sql::Conn;
+use crate::base::zone::Zone;
 use crate::db;
-use crate::db::environments::Environment as Row;
+use crate::db::environments::{Card, Environment as Row};
 use crate::domain::ids::{EnvironmentId, SiteId, TenantId};
 use crate::domain::names::Address;
+use crate::domain::page::{Day, EnvironmentCard, Health, JobRow, Log, LogQuery, Overview};
 use crate::domain::rights::Right;
 use crate::domain::site::{Access, Definition};
+use crate::domain::state::{BackupState, RestoreState};
 use crate::domain::view;
 use crate::engine::{Location, Repository};
 use crate::queue;
@@ -106,7 +116,8 @@ pub async fn named(app: &App, actor: &Actor, name: &str) -> Result<view::Environ
 pub(crate) async fn view_of(conn: &mut Conn, actor: &Actor, row: &Row) -> Result<view::Environment> {
     let definition: Definition = from_json("definition", &row.definition)?;
     let (tenant, id) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.id.clone()));
-    let last = db::backups::last_good(conn, &tenant, &id).await?;
+    let card = db::environments::card(conn, Millis(0), &id).await?;
+    let last = card.and_then(|c| c.last_good_at);
     let mut filter = queue::Filter::of(queue::Tenants::These(vec![tenant]));
     filter.environment = Some(id);
     filter.states = vec![queue::State::Running];
@@ -125,6 +136,104 @@ pub(crate) async fn view_of(conn: &mut Conn, actor: &Actor, row: &Row) -> Result
         running: running.into_iter().next().map(|job| job.id.0),
         definition: access::administer(actor).is_ok().then_some(definition),
     })
+}
+
+/// An environment as a list shows it.
+pub(crate) fn card_of(row: &Card) -> Result<EnvironmentCard> {
+    let definition: Definition = from_json("definition", &row.definition)?;
+    let ended = match (&row.last_ended_state, row.last_ended_at) {
+        (Some(state), Some(at)) => Some((BackupState::parse(state)?, Millis(at))),
+        _ => None,
+    };
+    Ok(EnvironmentCard {
+        id: row.id.clone(),
+        tenant: row.tenant.clone(),
+        site: row.site.clone(),
+        name: row.name.clone(),
+        stack: definition.stack.name().into(),
+        live: definition.live,
+        health: Health::parse(&row.health)?,
+        last_good: row.last_good_at.map(Millis),
+        last_ended: ended.filter(|(state, _)| *state != BackupState::Succeeded),
+        running: row.running.clone(),
+    })
+}
+
+/// What stands above an environment's log.
+pub async fn overview(app: &App, actor: &Actor, id: &EnvironmentId, zone: Zone) -> Result<Overview> {
+    let now = app.pool.now().await?;
+    let mut conn = app.pool.get().await?;
+    overview_in(&mut conn, app, actor, id, now, zone).await
+}
+
+/// The page of an environment: what stands above its log, a page of the log, and the jobs that run or wait on it.
+pub async fn page(app: &App, actor: &Actor, id: &EnvironmentId, asked: LogQuery, zone: Zone) -> Result<(Overview, Log, Vec<JobRow>)> {
+    let now = app.pool.now().await?;
+    let mut conn = app.pool.get().await?;
+    // Finding the environment is being allowed to see it, and with it all that follows.
+    let overview = overview_in(&mut conn, app, actor, id, now, zone).await?;
+    let tenant = TenantId(overview.tenant_id.clone());
+    let log = backups::page(&mut conn, actor, &tenant, id, asked, zone).await?;
+    let jobs = jobs::active_on(&mut conn, now, &tenant, id).await?;
+    Ok((overview, log, jobs))
+}
+
+async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &EnvironmentId, now: Millis, zone: Zone) -> Result<Overview> {
+    let (row, standing) = access::card(conn, actor, now.plus(-app.settings.stale_after), id, Right::View).await?;
+    let tenant = TenantId(row.tenant_id.clone());
+    let definition: Definition = from_json("definition", &row.definition)?;
+    let restores = db::restores::log(conn, &tenant, id, 20).await?;
+    let removal = db::environments::removal(conn, id).await?.ok_or_else(|| access::hidden("environment"))?;
+    let gone = removal.state == "removed";
+    let mut rights = standing.rights(actor);
+    rights.0.retain(|right| !gone || !matches!(right, Right::Create | Right::Policy | Right::Manage));
+    Ok(Overview {
+        card: card_of(&row)?,
+        tenant_suspended: row.tenant_state != "active",
+        url: definition.url.clone(),
+        elements: definition.elements(),
+        last_proven: row.last_proven_at.map(Millis),
+        restore_takes: row.last_good_size.map(|size| restore_takes(size, &restores)),
+        days: strip(conn, &tenant, id, now, zone).await?,
+        rights,
+        undo: restores.iter().find_map(|r| Some((r.id.clone(), Millis(r.undo_until.filter(|u| r.undone_by.is_none() && *u > now.0)?)))),
+        stuck: restores.iter().find(|r| r.state == RestoreState::Stuck.word()).map(|r| r.id.clone()),
+        as_administrator: actor.administrator && !standing.is_member(),
+        removing: removal.state == "removing",
+        removed: removal.removed_at.map(Millis),
+        stayed: removal.message,
+        last_good_id: row.last_good_id,
+        tenant_id: row.tenant_id,
+    })
+}
+
+/// As long as the last whole restore took; without one, by size at 40 MB/s with half a minute for all the rest.
+fn restore_takes(size: i64, restores: &[db::restores::Restore]) -> i64 {
+    let took = |r: &db::restores::Restore| Some(r.finished_at? - r.started_at?);
+    let whole = restores.iter().filter(|r| r.state == RestoreState::Succeeded.word() && r.elements.split(',').count() > 1);
+    whole.filter_map(took).next().unwrap_or(30_000 + size / 40_000)
+}
+
+const DAYS: i64 = 30;
+
+/// The last thirty days in the reader's zone, days without a backup too.
+async fn strip(conn: &mut Conn, tenant: &TenantId, id: &EnvironmentId, now: Millis, zone: Zone) -> Result<Vec<Day>> {
+    let offset = zone.offset(now);
+    let today = (now.0 + offset).div_euclid(Millis::DAY);
+    let first = today - DAYS + 1;
+    let counts = db::backups::days(conn, tenant, id, Millis(first * Millis::DAY - offset), offset).await?;
+    let mut days: Vec<Day> =
+        (first..=today).map(|day| Day { day: zone.day(Millis(day * Millis::DAY + Millis::DAY / 2 - offset)), ..Day::default() }).collect();
+    for c in counts {
+        let Some(day) = usize::try_from(c.day - first).ok().and_then(|i| days.get_mut(i)) else { continue };
+        match BackupState::parse(&c.state)? {
+            BackupState::Succeeded => day.good += c.count.unsigned_abs(),
+            BackupState::Incomplete => day.incomplete += c.count.unsigned_abs(),
+            BackupState::Failed => day.failed += c.count.unsigned_abs(),
+            _ => {}
+        }
+    }
+    Ok(days)
 }
 
 /// For `doctor`: opens the environment's directory and database, and says what they are.

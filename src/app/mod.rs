@@ -7,21 +7,37 @@
 
 pub mod access;
 pub mod accounts;
+pub mod activity;
 pub mod attempt;
 pub mod backups;
+pub mod downloads;
 pub mod environments;
+pub mod events;
+pub mod fleet;
+mod guesses;
+pub mod installation;
 pub mod jobs;
+pub mod letters;
+pub mod members;
+pub mod one_time_links;
+pub mod plans;
 pub mod restores;
 pub mod servers;
+pub mod sessions;
+pub mod signing_in;
 pub mod sites;
+pub mod stores;
 pub mod tenants;
 
 use crate::base::clock::Millis;
+use crate::base::config::Told;
 use crate::base::error::{Error, Result};
 use crate::base::secret::Sealer;
 use crate::base::sql::Pool;
 use crate::engine::Location;
+use crate::mail::Mailer;
 use crate::queue;
+use std::sync::Arc;
 
 /// What every verb works with. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -30,8 +46,14 @@ pub struct App {
     pub sealer: Sealer,
     /// Where repositories lie.
     pub store: Location,
+    /// The origin that people use, for links in letters; without a slash at the end.
+    pub public_url: String,
+    /// None where no mail server is configured, and in attempts, which only write letters.
+    pub mailer: Option<Mailer>,
     pub queue: queue::Settings,
     pub settings: Settings,
+    /// How it was configured, for administrators; without secrets.
+    pub configured: Arc<Told>,
 }
 
 /// What an administrator may tune.
@@ -44,11 +66,21 @@ pub struct Settings {
     pub hook_timeout: i64,
     /// How often the site is asked for its page after a switch, one second apart.
     pub probe_tries: u32,
+    /// How letters are sent.
+    pub letters: letters::Pace,
+    /// An environment whose newest good backup is older is stale, in milliseconds (7 days).
+    pub stale_after: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { keep_aside: 7 * Millis::DAY, hook_timeout: 120 * Millis::SECOND, probe_tries: 5 }
+        Self {
+            keep_aside: 7 * Millis::DAY,
+            hook_timeout: 120 * Millis::SECOND,
+            probe_tries: 5,
+            letters: letters::Pace::default(),
+            stale_after: 7 * Millis::DAY,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::base::sql::Conn;
 use crate::db;
 use crate::db::activity::Act;
 use crate::domain::ids::ServerId;
+use crate::domain::page::ServerRow;
 use crate::domain::site::{Access, Account, DatabaseAddress, Endpoint};
 use crate::domain::{names, view};
 use crate::hosting::database::database;
@@ -108,4 +109,83 @@ pub(crate) async fn access_of(app: &App, conn: &mut Conn, id: Option<&str>) -> R
 /// Runs what blocks on a thread of its own; a panic there is an error here.
 pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(f).await.map_err(|e| Error::internal(format!("a task ended in a panic: {e}")))?
+}
+
+/// The server accounts with the environments that use them.
+pub async fn overview(app: &App, actor: &Actor) -> Result<Vec<ServerRow>> {
+    access::administer(actor)?;
+    let mut conn = app.pool.get().await?;
+    let uses = db::servers::uses(&mut conn).await?;
+    let row = |row: db::servers::Server| {
+        let used_by = uses.iter().filter(|(id, _)| *id == row.id).map(|(_, name)| name.clone()).collect();
+        Ok(ServerRow { server: view_of(&row)?, used_by })
+    };
+    db::servers::list(&mut conn).await?.into_iter().map(row).collect()
+}
+
+/// Connects with a server account as it is kept, and says what answers.
+///
+/// # Errors
+/// What the database said when it refused.
+pub async fn test(app: &App, actor: &Actor, id: &ServerId) -> Result<String> {
+    access::administer(actor)?;
+    let mut conn = app.pool.get().await?;
+    let row = db::servers::find(&mut conn, id.as_str()).await?.ok_or_else(|| access::hidden("server"))?;
+    let found = access_of(app, &mut conn, Some(id.as_str())).await?.ok_or_else(|| access::hidden("server"))?;
+    drop(conn);
+    let facts = blocking(move || database(found).check()).await.map_err(|e| e.context(format!("trying the server `{}`", row.name)))?;
+    db::servers::set_version(&mut *app.pool.get().await?, id.as_str(), &facts.server_version).await?;
+    Ok(format!("{} answers: {}, dumped by {}", row.name, facts.server_version, facts.tool))
+}
+
+/// Gives a server account another name, another password, or both. The password is tried first.
+pub async fn change(app: &App, actor: &Actor, id: &ServerId, name: &str, password: Option<Secret>) -> Result<()> {
+    access::administer(actor)?;
+    names::check("server", name)?;
+    let mut conn = app.pool.get().await?;
+    let old = access_of_server(app, &mut conn, id).await?;
+    drop(conn);
+    if let Some(password) = &password {
+        let probe = Access { address: old.address, password: password.clone() };
+        blocking(move || database(probe).check()).await.map_err(|e| e.context("trying the new password"))?;
+    }
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    db::servers::rename(&mut tx, id.as_str(), name).await.map_err(|e| match e.class() {
+        Class::Conflict => Error::conflict(format!("there is a server `{name}` already")).hint("give it another name"),
+        _ => e,
+    })?;
+    if let Some(password) = &password {
+        db::servers::set_password(&mut tx, id.as_str(), app.sealer.seal(place(id.as_str()), password)).await?;
+    }
+    let detail = if password.is_some() { format!("{name}, with another password") } else { name.to_owned() };
+    super::accounts::record(&mut tx, now, actor, "server.change", id.as_str(), &detail).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn access_of_server(app: &App, conn: &mut Conn, id: &ServerId) -> Result<Access> {
+    db::servers::find(conn, id.as_str()).await?.ok_or_else(|| access::hidden("server"))?;
+    access_of(app, conn, Some(id.as_str())).await?.ok_or_else(|| access::hidden("server"))
+}
+
+/// Forgets a server account.
+///
+/// # Errors
+/// `Conflict` while an environment uses it.
+pub async fn remove(app: &App, actor: &Actor, id: &ServerId) -> Result<()> {
+    access::administer(actor)?;
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    let row = db::servers::find(&mut tx, id.as_str()).await?.ok_or_else(|| access::hidden("server"))?;
+    let uses = db::servers::uses(&mut tx).await?;
+    let names: Vec<String> = uses.into_iter().filter(|(server, _)| *server == row.id).map(|(_, name)| name).collect();
+    if !names.is_empty() {
+        return Err(Error::conflict(format!("the server `{}` is used by {}", row.name, names.join(", ")))
+            .hint("choose another server in their settings first"));
+    }
+    db::servers::remove(&mut tx, id.as_str()).await?;
+    super::accounts::record(&mut tx, now, actor, "server.remove", id.as_str(), &row.name).await?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -206,6 +206,7 @@ async fn insert(app: &App, actor: &Actor, new: &AddSite, definition: &Definition
         definition: to_json(definition)?,
         password_sealed: password.map(|p| app.sealer.seal(environments::place(&tenant.0, &id.0), &p)),
         server_id,
+        state: "active".into(),
         created_at: now.0,
     };
     db::environments::insert(&mut tx, now, &row).await.map_err(|e| match e.class() {

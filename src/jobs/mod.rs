@@ -7,6 +7,7 @@ mod create_backup;
 mod drop_aside;
 mod run_restore;
 
+use crate::app::App;
 use crate::app::attempt::{Attempt, Ended};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
@@ -26,7 +27,7 @@ pub async fn run(attempt: &Attempt, kind: &str, subject: &str) -> Result<Ended> 
 }
 
 /// What becomes of a job's subject when the job ended and no attempt could say so; in the transaction that ended it.
-pub async fn settle(conn: &mut Conn, now: Millis, job: &Job, ended: &queue::Ended) -> Result<()> {
+pub async fn settle(conn: &mut Conn, app: &App, now: Millis, job: &Job, ended: &queue::Ended) -> Result<()> {
     let cancelled = match ended {
         queue::Ended::Requeued => return Ok(()),
         queue::Ended::Cancelled => true,
@@ -34,8 +35,8 @@ pub async fn settle(conn: &mut Conn, now: Millis, job: &Job, ended: &queue::Ende
     };
     let why = job.message.clone().unwrap_or_else(|| if cancelled { "cancelled".into() } else { "the worker crashed too often".into() });
     match job.kind.as_str() {
-        create_backup::KIND => create_backup::settle(conn, now, &job.subject, cancelled, &why).await,
-        run_restore::KIND => run_restore::settle(conn, now, &job.subject, cancelled, &why).await,
+        create_backup::KIND => create_backup::settle(conn, app, now, &job.subject, cancelled, &why).await,
+        run_restore::KIND => run_restore::settle(conn, app, now, &job.subject, cancelled, &why).await,
         _ => Ok(()),
     }
 }

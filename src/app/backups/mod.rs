@@ -1,20 +1,27 @@
 //! Backups: created, listed, described, noted, pinned. How one is made: `run`; how an element is read: `read`.
 
+mod log;
 mod read;
 mod run;
+mod trash;
 mod views;
+
+pub use log::choices;
+pub(crate) use log::page;
+pub use trash::{delete, take_back};
 
 pub(crate) use read::{Manifest, RowCounts, read_element};
 pub(crate) use run::{forget_orphans, prove};
 pub use run::{run, settle};
+pub(crate) use views::file_name;
 
-use super::{App, access, access::Actor, from_json};
+use super::{App, access, access::Actor, environments, from_json, plans};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::activity::Act;
-use crate::db::backups::Backup as Row;
+use crate::db::backups::{Backup as Row, Narrow};
 use crate::domain::element::Element;
 use crate::domain::ids::{AccountId, BackupId, EnvironmentId, TenantId};
 use crate::domain::rights::Right;
@@ -30,7 +37,8 @@ const LONGEST_NOTE: usize = 2000;
 /// Queues a backup. One on-demand backup of an environment waits or runs at a time: asking again returns that one.
 ///
 /// # Errors
-/// `Invalid` for elements that the environment does not have; `Conflict` while a restore of it is stuck.
+/// `Invalid` for elements that the environment does not have; `Conflict` while a restore of it is stuck, or it is being
+/// removed; `Resource` when the tenant has used up what its plan allows.
 pub async fn create(
     app: &App,
     actor: &Actor,
@@ -44,7 +52,9 @@ pub async fn create(
     let definition: Definition = from_json("definition", &env.definition)?;
     let elements = elements_of(&definition, new.element.as_deref())?;
     let note = checked_note(new.note.as_deref())?;
+    environments::begin_on(&mut tx, &env).await?;
     refuse_stuck(&mut tx, &TenantId(env.tenant_id.clone()), environment).await?;
+    plans::within(&mut tx, &TenantId(env.tenant_id.clone())).await?;
     let mut row = fresh(&env, now, Reason::OnRequest, &actor.email, Some(&actor.account));
     row.note = note;
     row.keep_for_days = new.keep_for.map(i64::from);
@@ -74,6 +84,11 @@ pub async fn create(
     tx.commit().await?;
     queue::hint();
     Ok((view, true))
+}
+
+/// May the actor create a backup of this environment? For the page that asks what is to be in it.
+pub async fn may_create(app: &App, actor: &Actor, environment: &EnvironmentId) -> Result<()> {
+    access::environment(&mut *app.pool.get().await?, actor, environment, Right::Create).await.map(drop)
 }
 
 /// What a job on an environment needs: its repository shared, itself alone.
@@ -109,6 +124,9 @@ pub(crate) fn fresh(env: &db::environments::Environment, now: Millis, reason: Re
         created_at: now.0,
         started_at: None,
         finished_at: None,
+        proven_at: None,
+        deleted_at: None,
+        deleted_by: None,
         message: None,
         hint: None,
     }
@@ -128,15 +146,17 @@ fn elements_of(definition: &Definition, asked: Option<&str>) -> Result<Vec<Eleme
     }
 }
 
-fn checked_note(note: Option<&str>) -> Result<Option<String>> {
-    let note = note.map(str::trim).filter(|n| !n.is_empty());
-    if note.is_some_and(|n| n.len() > LONGEST_NOTE) {
+/// What people say of a backup or a restore.
+pub(crate) fn checked_note(note: Option<&str>) -> Result<Option<String>> {
+    // Browsers end the lines of a form by two characters.
+    let note = note.map(|n| n.trim().replace("\r\n", "\n")).filter(|n| !n.is_empty());
+    if note.as_ref().is_some_and(|n| n.len() > LONGEST_NOTE) {
         return Err(Error::invalid("the note is too long").hint(format!("at most {LONGEST_NOTE} bytes")));
     }
-    if note.is_some_and(|n| n.chars().any(|c| c.is_control() && c != '\n')) {
+    if note.as_ref().is_some_and(|n| n.chars().any(|c| c.is_control() && c != '\n')) {
         return Err(Error::invalid("the note holds control characters"));
     }
-    Ok(note.map(str::to_owned))
+    Ok(note)
 }
 
 /// While a restore could go neither forward nor back, nothing else may touch the environment.
@@ -187,7 +207,7 @@ pub async fn log(app: &App, actor: &Actor, environment: &EnvironmentId, after: O
         }
         None => None,
     };
-    let rows = db::backups::log(&mut conn, &TenantId(env.tenant_id), environment, after, limit.clamp(1, 500)).await?;
+    let rows = db::backups::log(&mut conn, &TenantId(env.tenant_id), environment, &Narrow::default(), after, limit.clamp(1, 500)).await?;
     let mut page = Vec::with_capacity(rows.len());
     for row in rows {
         page.push(views::view_of(&mut conn, &row).await?);
@@ -242,5 +262,10 @@ pub async fn verify(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Bac
         Class::Damaged => e.hint("make a new backup now; older ones may be whole: verify those you need").context("the backup is damaged"),
         _ => e,
     })?;
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    db::backups::proven(&mut tx, now, &tenant, id).await?;
+    record(&mut tx, now, actor, &row, "backup.verify").await?;
+    tx.commit().await?;
     find(app, actor, id).await
 }

@@ -5,7 +5,8 @@ use super::read::{Manifest, read_element};
 use crate::app::access;
 use crate::app::attempt::{Attempt, Ended};
 use crate::app::environments::{self, Opened};
-use crate::app::to_json;
+use crate::app::letters;
+use crate::app::{App, to_json};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::failpoint;
@@ -205,11 +206,28 @@ async fn finish(attempt: &Attempt, id: &BackupId, state: BackupState, error: Opt
     if finished.will_retry_at.is_none()
         && let Some(row) = row
     {
-        db::backups::ended(&mut tx, now, &TenantId(row.tenant_id), id, state, message).await?;
+        close(&mut tx, &attempt.app, now, &row, state, message).await?;
     }
     failpoint::hit(format_args!("backup.end"))?;
     tx.commit().await?;
     failpoint::hit(format_args!("backup.ended"))
+}
+
+/// The backup's end, and the letters that tell of it.
+async fn close(
+    conn: &mut Conn,
+    app: &App,
+    now: Millis,
+    row: &Backup,
+    state: BackupState,
+    message: Option<(String, Option<String>)>,
+) -> Result<()> {
+    let tenant = TenantId(row.tenant_id.clone());
+    if db::backups::ended(conn, now, &tenant, &BackupId(row.id.clone()), state, message.clone()).await? {
+        letters::backup_ended(conn, app, now, row, state, message.as_ref()).await;
+        environments::last_backup_ended(conn, now, row, state).await?;
+    }
+    Ok(())
 }
 
 fn job_state(state: BackupState) -> State {
@@ -223,10 +241,10 @@ fn job_state(state: BackupState) -> State {
 
 /// A job that ended without its attempt saying so: cancelled while it waited, or its worker crashed too often.
 /// Runs in the transaction that ended it.
-pub async fn settle(conn: &mut Conn, now: Millis, id: &BackupId, state: BackupState, why: &str) -> Result<()> {
+pub async fn settle(conn: &mut Conn, app: &App, now: Millis, id: &BackupId, state: BackupState, why: &str) -> Result<()> {
     if let Some(row) = db::backups::find(conn, id).await? {
         let message = (state != BackupState::Cancelled).then(|| (why.to_owned(), Some("the task log shows how far it came".to_owned())));
-        db::backups::ended(conn, now, &TenantId(row.tenant_id), id, state, message).await?;
+        close(conn, app, now, &row, state, message).await?;
     }
     Ok(())
 }

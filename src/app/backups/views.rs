@@ -34,6 +34,10 @@ pub(crate) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Backup> 
         started: iso(row.started_at),
         finished: iso(row.finished_at),
         expires: expires(row).map(Millis::iso),
+        kept: super::log::kept(row).map(str::to_owned),
+        proven: iso(row.proven_at),
+        deleted: iso(row.deleted_at),
+        environment_id: row.environment_id.clone(),
         pinned: row.pinned == 1,
         protected: row.protected == 1,
         size: elements.iter().map(|e| e.size).sum(),
@@ -46,7 +50,7 @@ pub(crate) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Backup> 
 }
 
 /// When it goes, counted from its end; never, when it is pinned or kept for ever (0 days) or by the policy.
-fn expires(row: &Row) -> Option<Millis> {
+pub(super) fn expires(row: &Row) -> Option<Millis> {
     let days = row.keep_for_days.filter(|days| *days > 0 && row.pinned == 0)?;
     Some(Millis(row.finished_at?).plus(days * Millis::DAY))
 }
@@ -55,17 +59,11 @@ fn element(backup: &Row, e: &BackupElement) -> Result<view::BackupElement> {
     let manifest: serde_json::Value = from_json("manifest", &e.manifest)?;
     let engine = manifest.get("engine").and_then(|v| v.as_str()).unwrap_or_default();
     let kind = Element::parse(&e.element)?;
-    let extension = match (kind, engine) {
-        (Element::Database, "sqlite") => "sqlite.gz",
-        (Element::Database, _) => "sql.gz",
-        _ => "tar.gz",
-    };
-    let at = Millis(backup.created_at).for_file_names();
     let iso = |at: Option<i64>| at.map(|at| Millis(at).iso());
     Ok(view::BackupElement {
         element: kind,
         state: BackupState::parse(&e.state)?,
-        filename: format!("{}_{}_{at}_{}.{extension}", backup.site, backup.environment, e.element),
+        filename: file_name(backup, kind, engine),
         size: e.size.unsigned_abs(),
         files: e.files.unsigned_abs(),
         stored: e.stored.unsigned_abs(),
@@ -75,4 +73,15 @@ fn element(backup: &Row, e: &BackupElement) -> Result<view::BackupElement> {
         manifest,
         problems: from_json("list of problems", &e.problems)?,
     })
+}
+
+/// What the file of an element is called when it is taken away: `shop_live_2026-11-21T03-00-00_UTC_database.sql.gz`.
+pub(crate) fn file_name(backup: &Row, element: Element, engine: &str) -> String {
+    let extension = match (element, engine) {
+        (Element::Database, "sqlite") => "sqlite.gz",
+        (Element::Database, _) => "sql.gz",
+        _ => "tar.gz",
+    };
+    let at = Millis(backup.created_at).for_file_names();
+    format!("{}_{}_{at}_{element}.{extension}", backup.site, backup.environment)
 }

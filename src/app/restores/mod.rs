@@ -33,6 +33,7 @@ use crate::base::error::{Class, Error, Result};
 use crate::base::sql::{Conn, Tx};
 use crate::db;
 use crate::db::activity::Act;
+use crate::db::backups::Narrow;
 use crate::db::restores::Restore as Row;
 use crate::domain::element::Element;
 use crate::domain::ids::{BackupId, EnvironmentId, RestoreId, TenantId};
@@ -66,10 +67,11 @@ pub async fn create(
     confirmed(&chosen, new.confirm.as_deref())?;
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
-    access::environment(&mut tx, actor, target, Right::Restore).await?;
+    let env = access::environment(&mut tx, actor, target, Right::Restore).await?;
+    environments::begin_on(&mut tx, &env).await?;
     refuse_stuck(&mut tx, &TenantId(chosen.target.tenant_id.clone()), target).await?;
     let mut row = fresh(&chosen.target, now, actor, &chosen.backup.id, &chosen.elements, "restore");
-    row.note = new.note.as_deref().map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned);
+    row.note = backups::checked_note(new.note.as_deref())?;
     let lines = steps::lines(&row, &steps::of_restore(&chosen.elements));
     let row = enqueue(&mut tx, now, actor, &chosen.target, &chosen.backup.site_id, row, &lines, key).await?;
     let restore = views::view_of(&mut tx, &row).await?;
@@ -199,6 +201,7 @@ pub(super) struct Chosen {
 async fn choose(app: &App, actor: &Actor, target: &EnvironmentId, new: &view::CreateRestore) -> Result<Chosen> {
     let mut conn = app.pool.get().await?;
     let target = access::environment(&mut conn, actor, target, Right::Restore).await?;
+    environments::refuse_going(&target)?;
     let definition: Definition = from_json("definition", &target.definition)?;
     let asked = match new.element.as_deref() {
         None | Some("all") => None,
@@ -215,6 +218,9 @@ async fn choose(app: &App, actor: &Actor, target: &EnvironmentId, new: &view::Cr
     }
     if !BackupState::parse(&backup.state)?.is_usable() {
         return Err(Error::conflict(format!("the backup {} is {}", backup.id, backup.state)).hint("choose one that succeeded"));
+    }
+    if backup.deleted_at.is_some() {
+        return Err(Error::conflict(format!("the backup {} is in the trash", backup.id)).hint("take it back first, then restore it"));
     }
     let source = db::backups::elements(&mut conn, &TenantId(backup.tenant_id.clone()), &BackupId(backup.id.clone())).await?;
     let wanted = asked.clone().unwrap_or_else(|| definition.elements());
@@ -243,7 +249,7 @@ async fn newest(
     let tenant = TenantId(from.tenant_id.clone());
     let mut after = None;
     loop {
-        let page = db::backups::log(conn, &tenant, &EnvironmentId(from.id.clone()), after, 100).await?;
+        let page = db::backups::log(conn, &tenant, &EnvironmentId(from.id.clone()), &Narrow::default(), after, 100).await?;
         let Some(last) = page.last() else {
             let name = format!("{}.{}", from.site, from.name);
             return Err(Error::not_found(format!("No backups available. Create one with `sitekeep backup:create {name}`")));

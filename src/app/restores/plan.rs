@@ -1,16 +1,19 @@
 //! What a restore will do, said before it does it: what is overwritten, what stays, what is lost.
 
-use super::Chosen;
+use super::{Chosen, trees};
 use crate::app::backups::{Manifest, RowCounts};
 use crate::app::servers::blocking;
 use crate::app::{App, environments, from_json};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::units;
+use crate::base::watch::Watch;
+use crate::db::backups::{Backup, BackupElement};
 use crate::domain::element::Element;
-use crate::domain::ids::EnvironmentId;
+use crate::domain::ids::{EnvironmentId, SiteId, TenantId};
 use crate::domain::state::BackupState;
-use crate::domain::view::Plan;
+use crate::domain::tree::Differences;
+use crate::domain::view::{Newest, Plan};
 use crate::hosting::database::database;
 use crate::hosting::host;
 use crate::hosting::stack::{self, Maintenance};
@@ -41,9 +44,9 @@ pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
                 let lacking = env.definition.files.iter().filter(|d| lacks(&d.name));
                 plan.warnings
                     .extend(lacking.map(|d| format!("the backup has no directory `{}`: {} stays as it is", d.name, d.path.display())));
-                tree_lines(&env, *element, source, &manifest, &mut plan).await;
+                tree_lines(app, &env, *element, (b, source), &manifest, &mut plan).await;
             }
-            Element::Code => tree_lines(&env, *element, source, &manifest, &mut plan).await,
+            Element::Code => tree_lines(app, &env, *element, (b, source), &manifest, &mut plan).await,
         }
     }
     plan.warnings.extend(chosen.missing.iter().map(|e| format!("the backup has no {e}: it stays as it is")));
@@ -67,9 +70,10 @@ fn safeguards(env: &environments::Opened, plan: &mut Plan) {
 }
 
 async fn tree_lines(
+    app: &App,
     env: &environments::Opened,
     element: Element,
-    source: &crate::db::backups::BackupElement,
+    (backup, source): (&Backup, &BackupElement),
     manifest: &Manifest,
     plan: &mut Plan,
 ) {
@@ -88,6 +92,7 @@ async fn tree_lines(
         };
         plan.lines.push(format!("{element}: {} is replaced ({now})", root.display()));
     }
+    file_lines(app, env, element, (backup, source), manifest, plan).await;
     let (files, size) = (units::count(source.files.unsigned_abs(), "file"), units::size(source.size.unsigned_abs()));
     plan.lines.push(format!("{element}: the backup holds {files}, {size}"));
     if !manifest.left_out.is_empty() {
@@ -97,6 +102,66 @@ async fn tree_lines(
     if let Some(commit) = &manifest.git {
         plan.lines.push(format!("code: commit {}{}", commit.commit, commit.tag.as_ref().map(|t| format!(", tag {t}")).unwrap_or_default()));
     }
+}
+
+/// Which files come back, change and go away. A tree of more than [`MOST_FILES`] is only counted; and that it cannot be
+/// told is no reason not to restore.
+async fn file_lines(
+    app: &App,
+    env: &environments::Opened,
+    element: Element,
+    (backup, source): (&Backup, &BackupElement),
+    manifest: &Manifest,
+    plan: &mut Plan,
+) {
+    let Some(snapshot) = source.snapshot.clone() else { return };
+    let compared = async {
+        let (tenant, site) = (TenantId(backup.tenant_id.clone()), SiteId(backup.site_id.clone()));
+        let (_, repository) = environments::repository(app, &tenant, &site).await?;
+        let trees = trees::places(env, element, manifest);
+        let owner = env.owner.clone();
+        blocking(move || {
+            let mut all = Vec::new();
+            for (from, live, kept) in trees {
+                let then = repository.marks(&snapshot, &from, MOST_FILES, &Watch::new())?;
+                let now = host::tree_marks(&live, &kept, &owner, MOST_FILES)?;
+                let Some((then, now)) = then.zip(now) else { return Ok(None) };
+                let newest = now.values().map(|m| m.modified).max();
+                all.push((Differences::between(&now, then), newest));
+            }
+            Ok(Some(all))
+        })
+        .await
+    };
+    match compared.await {
+        Ok(Some(all)) => {
+            for (d, newest) in all {
+                plan.lines.extend(difference_lines(element, &d));
+                let at = newest.and_then(|ns| i64::try_from(ns / 1_000_000).ok()).filter(|_| !d.is_none());
+                plan.newest.extend(at.map(|at| Newest { element, at: Millis(at).iso() }));
+            }
+        }
+        Ok(None) => plan.lines.push(format!("{element}: there are too many files to compare them one by one")),
+        Err(e) => plan.warnings.push(format!("the {element} cannot be compared with the backup: {}", e.sentence())),
+    }
+}
+
+/// More files than this are not compared one by one: a person waits for the answer.
+const MOST_FILES: usize = 300_000;
+
+fn difference_lines(element: Element, d: &Differences) -> Vec<String> {
+    let mut lines = Vec::new();
+    if d.is_none() {
+        lines.push(format!("{element}: every file is as in the backup"));
+    }
+    let all = [(&d.back, "comes back", "come back"), (&d.changed, "changes", "change"), (&d.gone, "goes away", "go away")];
+    for (named, one, many) in all.into_iter().filter(|(named, ..)| named.count > 0) {
+        let verb = if named.count == 1 { one } else { many };
+        let names: Vec<String> = named.first.iter().map(|p| p.display().to_string()).collect();
+        let more = if named.count > names.len() as u64 { ", …" } else { "" };
+        lines.push(format!("{element}: {} {verb}: {}{more}", units::count(named.count, "file"), names.join(", ")));
+    }
+    lines
 }
 
 async fn database_lines(env: &environments::Opened, manifest: &Manifest, plan: &mut Plan) {
@@ -124,10 +189,12 @@ fn differences(live: &RowCounts, backup: &RowCounts) -> Vec<String> {
         match (live.get(name), backup.get(name)) {
             (Some(now), Some(then)) if now == then => {}
             (Some(now), Some(then)) => {
-                lines.push(format!("database: {name} has {} now and {then} in the backup", units::count(*now, "row")))
+                lines.push(format!("database: table {name} has {} now and {then} in the backup", units::count(*now, "row")))
             }
-            (Some(now), None) => lines.push(format!("database: {name} ({}) is not in the backup and goes away", units::count(*now, "row"))),
-            (None, Some(then)) => lines.push(format!("database: {name} comes back with {}", units::count(*then, "row"))),
+            (Some(now), None) => {
+                lines.push(format!("database: table {name} ({}) is not in the backup and goes away", units::count(*now, "row")))
+            }
+            (None, Some(then)) => lines.push(format!("database: table {name} comes back with {}", units::count(*then, "row"))),
             (None, None) => {}
         }
     }
@@ -153,9 +220,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "database: b has 2 rows now and 5 in the backup",
-                "database: c (3 rows) is not in the backup and goes away",
-                "database: d comes back with 1 row"
+                "database: table b has 2 rows now and 5 in the backup",
+                "database: table c (3 rows) is not in the backup and goes away",
+                "database: table d comes back with 1 row"
             ]
         );
         assert_eq!(differences(&of(&[("a", 1)]), &of(&[("a", 1)])).len(), 1);

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::app::access;
 use crate::app::attempt::{Attempt, Ended};
 use crate::app::environments::{self, Opened};
+use crate::app::letters;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::failpoint;
@@ -302,7 +303,9 @@ async fn end(run: &mut Run<'_>, state: RestoreState, outcome: Outcome) -> Result
     } else {
         safety::abandon(&mut tx, now, &run.row, state).await?;
     }
-    db::restores::ended(&mut tx, now, &tenant, &run.id(), state, until).await?;
+    if db::restores::ended(&mut tx, now, &tenant, &run.id(), state, until).await? {
+        letters::restore_ended(&mut tx, run.app(), now, &run.row, state, until).await;
+    }
     queue::finish(&mut tx, now, &run.attempt.lease, outcome).await?;
     failpoint::hit(format_args!("restore.end"))?;
     tx.commit().await?;
@@ -317,7 +320,7 @@ async fn could_not_begin(attempt: &Attempt, id: &RestoreId, e: Error) -> Result<
     let mut tx = attempt.begin().await?;
     let finished = queue::finish(&mut tx, now, &attempt.lease, Outcome::failed(&e)).await?;
     if finished.will_retry_at.is_none() {
-        give_up(&mut tx, now, id, false, &e.sentence(), e.hint_text()).await?;
+        give_up(&mut tx, &attempt.app, now, id, false, &e.sentence(), e.hint_text()).await?;
     }
     tx.commit().await?;
     Ok(Ended::Finished)
@@ -325,14 +328,14 @@ async fn could_not_begin(attempt: &Attempt, id: &RestoreId, e: Error) -> Result<
 
 /// A job that ended without its attempt saying so: cancelled while it waited, or its worker crashed too often.
 /// Runs in the transaction that ended it.
-pub async fn settle(conn: &mut Conn, now: Millis, id: &RestoreId, cancelled: bool, why: &str) -> Result<()> {
-    give_up(conn, now, id, cancelled, why, None).await
+pub async fn settle(conn: &mut Conn, app: &App, now: Millis, id: &RestoreId, cancelled: bool, why: &str) -> Result<()> {
+    give_up(conn, app, now, id, cancelled, why, None).await
 }
 
 /// No attempt will go on. One that had begun nothing is over; one that had gets another job, for the way back alone: what
 /// crashed on its way forward (an import that takes all the memory) need not crash on its way back. Only where that is
 /// lost too a person has to look.
-async fn give_up(conn: &mut Conn, now: Millis, id: &RestoreId, cancelled: bool, why: &str, hint: Option<&str>) -> Result<()> {
+async fn give_up(conn: &mut Conn, app: &App, now: Millis, id: &RestoreId, cancelled: bool, why: &str, hint: Option<&str>) -> Result<()> {
     let Some(row) = db::restores::find(conn, id).await? else { return Ok(()) };
     let tenant = TenantId(row.tenant_id.clone());
     let begun = db::restores::steps(conn, &tenant, id).await?.iter().any(|s| s.state != StepState::Planned.word());
@@ -352,7 +355,9 @@ async fn give_up(conn: &mut Conn, now: Millis, id: &RestoreId, cancelled: bool, 
         db::restores::set_hint(conn, &tenant, id, &way_out(&row.id)).await?;
     }
     safety::abandon(conn, now, &row, state).await?;
-    db::restores::ended(conn, now, &tenant, id, state, None).await?;
+    if db::restores::ended(conn, now, &tenant, id, state, None).await? {
+        letters::restore_ended(conn, app, now, &row, state, None).await;
+    }
     Ok(())
 }
 

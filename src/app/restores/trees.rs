@@ -4,12 +4,13 @@ use super::journal::{CarriedOver, Swap};
 use super::run::Run;
 use super::steps::Step;
 use crate::app::backups::Manifest;
+use crate::app::environments::Opened;
 use crate::app::from_json;
 use crate::base::error::{Error, Result};
 use crate::base::failpoint;
 use crate::base::units;
 use crate::domain::element::Element;
-use crate::domain::site::{SQLITE_SUFFIXES, inside};
+use crate::domain::site::{FilesDir, SQLITE_SUFFIXES, inside};
 use crate::domain::state::StepState;
 use crate::domain::view::FileProblem;
 use crate::engine::{Owners, Restored};
@@ -103,6 +104,24 @@ fn targets(run: &Run<'_>, element: Element, manifest: &Manifest) -> Result<Vec<T
             .hint("name the directories alike: `--files name=path` when a site is added"));
     }
     Ok(targets)
+}
+
+/// Trees that a restore of the element would replace: where each stands in the snapshot, where it lives, and what there
+/// stays as it is.
+pub(super) fn places(env: &Opened, element: Element, manifest: &Manifest) -> Vec<(PathBuf, PathBuf, Vec<PathBuf>)> {
+    let definition = &env.definition;
+    if element == Element::Code {
+        let mut kept = definition.nested();
+        kept.extend(left_out_below(manifest, Path::new("code")));
+        return vec![("code".into(), definition.root.clone(), kept)];
+    }
+    let there = definition.files.iter().filter(|dir| manifest.directories.iter().any(|d| d.name == dir.name));
+    let place = |dir: &FilesDir| {
+        let from = PathBuf::from("files").join(&dir.name);
+        let kept = left_out_below(manifest, &from);
+        (from, dir.path.clone(), kept)
+    };
+    there.map(place).collect()
 }
 
 /// What could not be read when the backup was made is not in it: nobody wanted it gone, so what is live stays. A file

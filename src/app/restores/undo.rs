@@ -5,7 +5,7 @@ use super::journal::{Journal, Line};
 use super::steps::{self, Step};
 use super::{enqueue, found, fresh, record, run, views};
 use crate::app::access::{self, Actor};
-use crate::app::{App, backups::refuse_stuck, to_json};
+use crate::app::{App, backups::refuse_stuck, environments, to_json};
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
@@ -34,6 +34,7 @@ pub async fn undo(app: &App, actor: &Actor, id: &RestoreId, key: Option<String>)
         tx.commit().await?;
         return Ok(view);
     }
+    environments::begin_on(&mut tx, &env).await?;
     refuse_stuck(&mut tx, &tenant, &environment).await?;
     may_be_undone(&mut tx, &first).await?;
     let elements = Element::parse_list(&first.elements)?;

@@ -1,6 +1,17 @@
-//! Accounts and their API tokens.
+//! Accounts and their API tokens; beside this file what people do to their own, and administrators to all.
 
-use super::{App, access, access::Actor};
+mod administered;
+mod own;
+mod second_factor;
+
+pub use administered::{list, remove_second_factor, set_administrator, set_state};
+pub use own::{change_password, profile, revoke_token, set_name, set_profile, set_zone, tokens};
+pub use second_factor::{
+    Enrolment, confirm_second_factor, disable_second_factor, pending_second_factor, renew_recovery_codes, start_second_factor,
+};
+pub(super) use second_factor::{open_key, recovery_hash};
+
+use super::{App, access, access::Actor, members};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
@@ -17,8 +28,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// `Invalid` when it is no e-mail address; `Conflict` when there is one already.
 pub async fn insert(conn: &mut Conn, now: Millis, email: &str, administrator: bool) -> Result<AccountId> {
-    let plausible = email.len() <= 254 && email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.len() > 1);
-    if !plausible || email.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if !is_email(email) {
         return Err(Error::invalid(format!("{email:?} is not an e-mail address")));
     }
     let id = AccountId::fresh();
@@ -27,6 +37,41 @@ pub async fn insert(conn: &mut Conn, now: Millis, email: &str, administrator: bo
         _ => e,
     })?;
     Ok(id)
+}
+
+/// Does it look like an e-mail address?
+pub(super) fn is_email(text: &str) -> bool {
+    let plausible = text.len() <= 254 && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.len() > 1);
+    plausible && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
+/// What concerns the person alone is done by the person: in a session, or with a token that may everything.
+pub(super) fn in_person(actor: &Actor) -> Result<()> {
+    if actor.scope == Scope::all() && actor.tenant.is_none() {
+        return Ok(());
+    }
+    Err(Error::forbidden("this token may not change its account").hint("sign in to the dashboard, or use a token with the scope `all`"))
+}
+
+/// A name for people, as it is kept.
+///
+/// # Errors
+/// `Invalid` when it is longer than 100 characters or holds control characters.
+pub(super) fn person(name: &str) -> Result<&str> {
+    let name = name.trim();
+    if name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(Error::invalid("this cannot be a name").hint("a name has at most 100 characters, on one line"));
+    }
+    Ok(name)
+}
+
+/// What a token is called by its owner, who must know which one to revoke.
+fn label(text: &str) -> Result<&str> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
+        return Err(Error::invalid("a token needs a name").hint("name it after what uses it, in at most 100 characters"));
+    }
+    Ok(text)
 }
 
 /// Makes a token and returns its secret, which is shown this once. `days` from 1 to 366.
@@ -80,7 +125,7 @@ pub async fn create(app: &App, actor: &Actor, new: &CreateAccount) -> Result<Acc
     if let Some(name) = &new.tenant {
         let tenant = tenant_named(&mut tx, name).await?;
         let role = Role::parse(new.role.as_deref().unwrap_or("owner"))?;
-        db::tenants::set_member(&mut tx, now, &tenant, &id, role).await?;
+        members::set(&mut tx, now, &tenant, &id, role).await?;
     }
     record(&mut tx, now, actor, "account.create", &id.0, &new.email).await?;
     tx.commit().await?;
@@ -113,6 +158,7 @@ fn ninety() -> i64 {
 /// Makes a token for oneself, or, as an administrator, for another account. Never wider than the token it is made with.
 pub async fn create_token(app: &App, actor: &Actor, new: &CreateToken) -> Result<Secret> {
     let scope = Scope::parse(&new.scope)?;
+    let label = label(&new.label)?;
     if !scope.is_within(&actor.scope) {
         return Err(
             Error::forbidden("a token cannot make one with a wider scope than its own").hint(format!("its own is {}", actor.scope.text()))
@@ -136,8 +182,8 @@ pub async fn create_token(app: &App, actor: &Actor, new: &CreateToken) -> Result
         }
         (None, own) => own.clone(),
     };
-    let secret = insert_token(&mut tx, now, &account, tenant, &new.label, &scope, new.days).await?;
-    record(&mut tx, now, actor, "token.create", &account.0, &new.label).await?;
+    let secret = insert_token(&mut tx, now, &account, tenant, label, &scope, new.days).await?;
+    record(&mut tx, now, actor, "token.create", &account.0, label).await?;
     tx.commit().await?;
     Ok(secret)
 }
@@ -156,7 +202,7 @@ async fn tenant_named(conn: &mut Conn, name: &str) -> Result<TenantId> {
     Ok(TenantId(found.ok_or_else(|| access::hidden("tenant"))?.id))
 }
 
-async fn record(conn: &mut Conn, now: Millis, actor: &Actor, action: &'static str, object: &str, detail: &str) -> Result<()> {
+pub(super) async fn record(conn: &mut Conn, now: Millis, actor: &Actor, action: &'static str, object: &str, detail: &str) -> Result<()> {
     let act = Act { tenant: None, account: Some(&actor.account), actor: &actor.email, action, object, detail, address: &actor.address };
     db::activity::record(conn, now, &act).await
 }

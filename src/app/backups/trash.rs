@@ -1,0 +1,72 @@
+//! The trash: a backup that is deleted can be taken back.
+
+use super::{found, record, views};
+use crate::app::access::Actor;
+use crate::app::{App, access};
+use crate::base::error::{Error, Result};
+use crate::base::sql::Conn;
+use crate::db;
+use crate::db::backups::Backup as Row;
+use crate::domain::ids::{BackupId, EnvironmentId, TenantId};
+use crate::domain::rights::Right;
+use crate::domain::state::{BackupState, RestoreState};
+use crate::domain::view;
+
+/// Moves a backup into the trash.
+///
+/// # Errors
+/// `Conflict` for one that runs, is pinned, is the newest good one, or is the way back of a restore.
+pub async fn delete(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Backup> {
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    let row = access::backup(&mut tx, actor, id, Right::Delete).await?;
+    if row.deleted_at.is_none() {
+        may_go(&mut tx, &row).await?;
+        db::backups::set_deleted(&mut tx, &TenantId(row.tenant_id.clone()), id, Some((now, &actor.email))).await?;
+        record(&mut tx, now, actor, &row, "backup.delete").await?;
+    }
+    let row = found(&mut tx, &id.0).await?;
+    let view = views::view_of(&mut tx, &row).await?;
+    tx.commit().await?;
+    Ok(view)
+}
+
+async fn may_go(conn: &mut Conn, row: &Row) -> Result<()> {
+    if !BackupState::parse(&row.state)?.is_final() {
+        return Err(Error::conflict("the backup has not ended yet").hint("cancel it, or wait until it has ended"));
+    }
+    if row.pinned == 1 {
+        return Err(Error::conflict("the backup is pinned").hint("unpin it first, if it may really go"));
+    }
+    let (tenant, environment) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.environment_id.clone()));
+    let card = db::environments::card(conn, crate::base::clock::Millis(0), &environment).await?;
+    if card.and_then(|c| c.last_good_id).is_some_and(|last| last == row.id) {
+        return Err(Error::conflict("this is the newest good backup, and the last of those never goes")
+            .hint("make a new backup first; then this one can be deleted"));
+    }
+    let restores = db::restores::log(conn, &tenant, &environment, 100).await?;
+    let needed = restores.iter().any(|r| {
+        let open = r.undo_until.is_some() || !RestoreState::parse(&r.state).is_ok_and(RestoreState::is_final);
+        open && (r.safety_backup_id.as_deref() == Some(&row.id) || r.backup_id == row.id)
+    });
+    if needed {
+        return Err(Error::conflict("a restore that can still be undone needs this backup")
+            .hint("it can be deleted when the time for that undo is over"));
+    }
+    Ok(())
+}
+
+/// Takes a backup back out of the trash.
+pub async fn take_back(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Backup> {
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    let row = access::backup(&mut tx, actor, id, Right::Delete).await?;
+    if row.deleted_at.is_some() {
+        db::backups::set_deleted(&mut tx, &TenantId(row.tenant_id.clone()), id, None).await?;
+        record(&mut tx, now, actor, &row, "backup.take_back").await?;
+    }
+    let row = found(&mut tx, &id.0).await?;
+    let view = views::view_of(&mut tx, &row).await?;
+    tx.commit().await?;
+    Ok(view)
+}
