@@ -11,10 +11,12 @@ pub mod jobs;
 pub mod web;
 // floor 3
 pub mod app;
+pub mod ui;
 // floor 2
 pub mod db;
 pub mod engine;
 pub mod hosting;
+pub mod mail;
 pub mod queue;
 // floor 1
 pub mod domain;

@@ -1,0 +1,61 @@
+//! Where repositories lie.
+
+use crate::base::units;
+use crate::domain::page::{Repository, Store};
+use crate::ui::kit::post;
+use crate::ui::shell::{Shell, page as whole};
+use leptos::prelude::*;
+
+pub fn page(shell: Shell, store: Store) -> String {
+    whole(shell, move || {
+        let free = match &store.free {
+            Ok(bytes) => html! { <dd>{units::size(*bytes)}</dd> }.into_any(),
+            Err(why) => html! { <dd><span class="mark" data-state="failed">{why.clone()}</span></dd> }.into_any(),
+        };
+        html! {
+            <div class="row spread"><h1>"Stores"</h1><div class="actions">{post("/admin/stores/test".into(), "button", "Test", "the store")}</div></div>
+            <p>"Every new site gets a repository of its own in this store. It is configured with "<code>"SITEKEEP_STORE_URL"</code>"; repositories that are there already stay where they are."</p>
+            <section class="stack" aria-label="The store"><div class="card"><dl class="facts">
+                <dt>"Location"</dt><dd><code class="wrap">{store.location.clone()}</code></dd>
+                <dt>"Kind"</dt><dd>{store.kind}</dd>
+                <dt>"Free"</dt>{free}
+                <dt>"Stored"</dt><dd>{units::size(store.bytes)}" by all backups, in "{repositories(store.repositories.len())}</dd>
+            </dl></div></section>
+            {table(&store)}
+        }
+    })
+}
+
+fn repositories(n: usize) -> String {
+    if n == 1 { "1 repository".into() } else { format!("{n} repositories") }
+}
+
+fn table(store: &Store) -> Option<AnyView> {
+    let rows: Vec<_> = store.repositories.iter().map(row).collect();
+    (!rows.is_empty()).then(|| {
+        html! {
+            <section class="stack"><h2>"Repositories"</h2>
+                <table class="table cards" role="table">
+                    <caption class="sr">"Repositories by site"</caption>
+                    <thead role="rowgroup"><tr role="row">
+                        <th role="columnheader" scope="col">"Site"</th><th role="columnheader" scope="col" class="num">"Backups"</th>
+                        <th role="columnheader" scope="col" class="num">"Stored"</th><th role="columnheader" scope="col">"Location"</th>
+                    </tr></thead>
+                    <tbody role="rowgroup">{rows}</tbody>
+                </table>
+                <p class="small soft">"What is stored is what the backups added, as the catalogue knows it; equal content is stored once."</p>
+            </section>
+        }
+    })
+}
+
+fn row(r: &Repository) -> AnyView {
+    html! {
+        <tr role="row">
+            <th role="rowheader" scope="row" class="lead"><span class="wrap">{format!("{}/{}", r.tenant, r.site)}</span></th>
+            <td role="cell" class="num" data-label="Backups"><span>{r.backups}</span></td>
+            <td role="cell" class="num" data-label="Stored"><span>{units::size(r.bytes)}</span></td>
+            <td role="cell" data-label="Location"><code class="wrap">{r.location.clone()}</code></td>
+        </tr>
+    }
+}

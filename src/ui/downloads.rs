@@ -1,0 +1,86 @@
+//! The page behind a download link, for whoever has it.
+
+use super::Shell;
+use super::kit::{ago, time};
+use super::shell::{page as whole, wordmark};
+use crate::base::clock::Millis;
+use crate::base::units;
+use crate::base::zone::Zone;
+use crate::domain::element::Element;
+use leptos::prelude::*;
+
+/// What a link leads to.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    pub link: String,
+    /// `tenant/site.env`
+    pub environment: String,
+    pub element: Element,
+    pub filename: String,
+    pub size: u64,
+    pub files: u64,
+    pub taken: Millis,
+    pub expires: Millis,
+}
+
+impl Offered {
+    fn title(&self) -> String {
+        let name = self.environment.rsplit('/').next().unwrap_or_default();
+        format!("{} of {name}", super::errors::capital(self.element.name()))
+    }
+}
+
+/// A link that is good.
+pub fn page(o: &Offered, url: &str, now: Millis) -> String {
+    let (o, url) = (o.clone(), url.to_owned());
+    whole(Shell::outside(&o.title(), Zone::default(), now), move || {
+        let command = format!("wget '{url}'");
+        html! {
+            <span class="wordmark">{wordmark()}</span>
+            <div class="card stack">
+                <h1>{o.title()}</h1>
+                <p class="soft">"From the backup of "{time(o.taken)}"."</p>
+                <dl class="facts">
+                    <dt>"File"</dt><dd><code class="wrap">{o.filename.clone()}</code></dd>
+                    <dt>"Content"</dt><dd>{units::count(o.files, "file")}", "{units::size(o.size)}", compressed while it is sent"</dd>
+                    <dt>"Good until"</dt><dd>{time(o.expires)}", "{ago(o.expires)}</dd>
+                </dl>
+                <div class="actions"><a class="button primary" href=url.clone() download="">{format!("Download {}", units::size(o.size))}</a></div>
+                <details><summary>"Download in a terminal"</summary><pre class="wrap"><code>{command}</code></pre></details>
+            </div>
+            <p class="small soft">"Every use of this link is recorded, with time and address, and shown to the owners of the site."</p>
+        }
+    })
+}
+
+fn closed(title: &'static str, words: impl FnOnce() -> AnyView + 'static) -> String {
+    whole(Shell::outside(title, Zone::default(), Millis(0)), move || {
+        html! { <span class="wordmark">{wordmark()}</span><div class="card stack"><h1>{title}</h1>{words()}</div> }
+    })
+}
+
+/// A link whose time is over. Whoever may is one click from a new one.
+pub fn expired(o: &Offered) -> String {
+    let o = o.clone();
+    closed("This link has expired", move || {
+        let renew = crate::domain::paths::link_renew(&o.link);
+        html! {
+            <p>{format!("It led to the {} ", o.title().to_lowercase())}", and was good until "{time(o.expires)}"."</p>
+            <p>"If you may download from this site, renew it: you get a new link, after signing in where that is needed. Otherwise ask whoever sent it to you."</p>
+            <form method="post" action=renew><button class="button primary">"Renew the link"</button></form>
+        }
+        .into_any()
+    })
+}
+
+pub fn revoked() -> String {
+    closed("This link is good no more", || {
+        html! { <p>"It was taken back, or whoever made it may not download any more."</p><p>"Ask whoever gave it to you for a new one."</p> }.into_any()
+    })
+}
+
+pub fn unknown() -> String {
+    closed("There is no such link", || {
+        html! { <p>"If you followed a link from a letter, is it complete? Long links are sometimes broken in two."</p> }.into_any()
+    })
+}
