@@ -24,19 +24,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let e = self.0;
         let status = status(e.class());
-        let id = chance::word(10);
-        if status.is_server_error() {
-            tracing::error!("{id}: {e}");
-        }
-        // A defect of ours is for the log; people get its id.
-        let sentence = match e.class() {
-            Class::Internal => format!("something went wrong inside Sitekeep (error {id})"),
-            _ => e.sentence(),
-        };
-        let hint = match e.class() {
-            Class::Internal => Some("the server's log says more under this id".to_owned()),
-            _ => e.hint_text().map(str::to_owned),
-        };
+        let (sentence, hint, id) = sentence_of(&e);
         let mut response = (status, Json(Problem { error: sentence, hint, class: e.class(), id })).into_response();
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -45,13 +33,28 @@ impl IntoResponse for Failure {
     }
 }
 
-fn status(class: Class) -> StatusCode {
+/// What a person is told: sentence, hint, and an id that the server's log repeats.
+pub fn sentence_of(e: &Error) -> (String, Option<String>, String) {
+    let id = chance::word(10);
+    if status(e.class()).is_server_error() {
+        tracing::error!("{id}: {e}");
+    }
+    // A defect of ours is for the log; people get its id.
+    if e.class() == Class::Internal {
+        let sentence = format!("something went wrong inside Sitekeep (error {id})");
+        return (sentence, Some("the server's log says more under this id".to_owned()), id);
+    }
+    (e.sentence(), e.hint_text().map(str::to_owned), id)
+}
+
+pub fn status(class: Class) -> StatusCode {
     match class {
         Class::Invalid => StatusCode::BAD_REQUEST,
         Class::Unauthenticated => StatusCode::UNAUTHORIZED,
         Class::Forbidden => StatusCode::FORBIDDEN,
         Class::NotFound => StatusCode::NOT_FOUND,
         Class::Conflict | Class::Cancelled | Class::Fenced => StatusCode::CONFLICT,
+        Class::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Class::Transient => StatusCode::SERVICE_UNAVAILABLE,
         Class::Resource => StatusCode::INSUFFICIENT_STORAGE,
         Class::Permanent | Class::Damaged => StatusCode::UNPROCESSABLE_ENTITY,

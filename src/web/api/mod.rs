@@ -3,6 +3,7 @@
 mod backups;
 mod installation;
 mod jobs;
+mod links;
 mod restores;
 mod sites;
 
@@ -39,6 +40,10 @@ table! {
     "/environments/{id}/restores" ["GET", "POST"] get(restores::log).post(restores::create);
     "/backups/{id}" ["GET", "PATCH"] get(backups::find).patch(backups::edit);
     "/backups/{id}/verify" ["POST"] post(backups::verify);
+    "/backups/{id}/links" ["GET", "POST"] get(links::list).post(links::create);
+    "/links/{id}/revoke" ["POST"] post(links::revoke);
+    "/links/{id}/renew" ["POST"] post(links::renew);
+    "/links/{id}/uses" ["GET"] get(links::uses);
     "/restores/{id}" ["GET"] get(restores::find);
     "/restores/{id}/undo" ["POST"] post(restores::undo);
     "/jobs" ["GET"] get(jobs::list);

@@ -1,0 +1,36 @@
+//! Download links.
+
+use crate::app::{App, downloads};
+use crate::domain::ids::{BackupId, LinkId};
+use crate::domain::links::{CreateLink, DownloadLink, LinkUse};
+use crate::web::error::Answer;
+use crate::web::extract::{Body, Caller};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+pub async fn list(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<DownloadLink>>> {
+    Ok(Json(downloads::list(&app, &actor, &BackupId(id)).await?))
+}
+
+pub async fn create(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    Body(new): Body<CreateLink>,
+) -> Answer<(StatusCode, Json<DownloadLink>)> {
+    let link = downloads::create(&app, &actor, &BackupId(id), new.element, new.hours).await?;
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
+pub async fn revoke(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<DownloadLink>> {
+    Ok(Json(downloads::revoke(&app, &actor, &LinkId(id)).await?))
+}
+
+pub async fn renew(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<(StatusCode, Json<DownloadLink>)> {
+    Ok((StatusCode::CREATED, Json(downloads::renew(&app, &actor, &LinkId(id)).await?)))
+}
+
+pub async fn uses(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<LinkUse>>> {
+    Ok(Json(downloads::uses(&app, &actor, &LinkId(id)).await?))
+}

@@ -1,0 +1,220 @@
+//! Links: `/d/TOKEN` is a page for people, `/d/TOKEN/NAME` the file itself, for browsers and `wget`. Nobody signs in here:
+//! the link says it all, and so it is never written to a log.
+
+use super::page_error::PageFailure;
+use crate::app::App;
+use crate::app::downloads::{self, Asked, Download, Facts, Landing, Opened};
+use crate::base::error::Error;
+use crate::base::watch::Watch;
+use crate::ui;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// Pieces of 32 KiB between the thread that reads and the connection.
+const PIECES: usize = 8;
+/// The other side may stand still for so many ticks; then its place is given to others.
+const TICK: Duration = Duration::from_millis(500);
+const TICKS: usize = 240;
+
+/// What a link leads to, as a page for people. Looking at it is no use of it.
+pub async fn page(State(app): State<App>, token: Result<Path<String>, PathRejection>) -> Response {
+    let Ok(Path(token)) = token else { return refused(&Landing::Unknown) };
+    let shown = async {
+        let now = app.pool.now().await?;
+        Ok::<_, Error>((downloads::look(&app, &token).await?, now))
+    };
+    match shown.await {
+        Ok((Landing::Open(facts), now)) => {
+            let url = format!("{}/d/{token}/{}", app.public_url, facts.filename);
+            kept_private(Html(ui::downloads::page(&offered(facts), &url, now)).into_response())
+        }
+        Ok((closed, _)) => refused(&closed),
+        Err(e) => kept_private(PageFailure(e).into_response()),
+    }
+}
+
+fn offered(facts: Facts) -> ui::downloads::Offered {
+    let Facts { link, environment, element, filename, size, files, taken, expires, .. } = facts;
+    ui::downloads::Offered { link: link.0, environment, element, filename, size, files, taken, expires }
+}
+
+/// The file, written while it is read. A second part of it cannot be asked for.
+pub async fn file(State(app): State<App>, names: Result<Path<(String, String)>, PathRejection>, request: Request) -> Response {
+    let Ok(Path((token, name))) = names else { return refused(&Landing::Unknown) };
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string()).unwrap_or_default();
+    let asked = Asked {
+        address: &address,
+        agent: request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("an unnamed program"),
+        head: request.method() == Method::HEAD,
+        again: is_rest(request.headers()),
+    };
+    match downloads::open(&app, &token, &name, asked).await {
+        Ok(Opened::Named(name)) => attached(&name, Body::from_stream(stream::empty::<io::Result<Bytes>>())),
+        Ok(Opened::Ready(download)) => {
+            let name = download.filename().to_owned();
+            attached(&name, streamed(*download))
+        }
+        Ok(Opened::Closed(landing)) => refused(&landing),
+        Err(e) => kept_private(PageFailure(e).into_response()),
+    }
+}
+
+/// `Range: bytes=N-` with an N above 0: a download that broke off is tried again.
+fn is_rest(headers: &HeaderMap) -> bool {
+    let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("bytes="));
+    range.and_then(|r| r.split('-').next()).and_then(|n| n.trim().parse::<u64>().ok()).is_some_and(|n| n > 0)
+}
+
+/// Why a link does not open, and what to do: a page for people; programs see the status.
+fn refused(landing: &Landing) -> Response {
+    let (status, page) = match landing {
+        Landing::Expired(facts) => (StatusCode::GONE, ui::downloads::expired(&offered(facts.clone()))),
+        Landing::Revoked => (StatusCode::GONE, ui::downloads::revoked()),
+        Landing::Open(_) | Landing::Unknown => (StatusCode::NOT_FOUND, ui::downloads::unknown()),
+    };
+    kept_private((status, Html(page)).into_response())
+}
+
+/// Not in a cache, not in a search engine, and not told to the next page.
+fn kept_private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("x-robots-tag", HeaderValue::from_static("noindex"));
+    response
+}
+
+fn attached(name: &str, body: Body) -> Response {
+    let mut response = kept_private(Response::new(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+    headers.insert(header::CONTENT_DISPOSITION, disposition(name));
+    response
+}
+
+/// RFC 6266: a name in ASCII for old programs, and the whole name for all others.
+fn disposition(name: &str) -> HeaderValue {
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let ascii = name.replace(|c: char| !safe(c), "_");
+    let mut whole = String::new();
+    for byte in name.bytes() {
+        if safe(char::from(byte)) {
+            whole.push(char::from(byte));
+        } else {
+            let _ = write!(whole, "%{byte:02X}"); // a string takes everything
+        }
+    }
+    let text = format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{whole}");
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+enum Piece {
+    Bytes(Bytes),
+    /// All of it was sent. A channel that ends without it broke off.
+    End,
+}
+
+/// A thread reads and writes into the channel, the connection takes from it.
+fn streamed(download: Download) -> Body {
+    let (to, from) = channel(PIECES);
+    let watch = download.watch();
+    let mut pipe = Pipe { to, watch: watch.clone(), runtime: tokio::runtime::Handle::current() };
+    tokio::task::spawn_blocking(move || {
+        if download.run(&mut pipe).is_ok() {
+            let _ = pipe.send(Piece::End); // who has gone away needs no end
+        }
+    });
+    Body::from_stream(stream::unfold(Some((from, watch)), |state| async move {
+        let (mut from, watch) = state?;
+        match next(&mut from, &watch).await {
+            Ok(Some(bytes)) => Some((Ok(bytes), Some((from, watch)))),
+            Ok(None) => None,
+            Err(e) => Some((Err(e), None)),
+        }
+    }))
+}
+
+/// An error closes the connection before its time, so that the other side knows.
+async fn next(from: &mut Receiver<Piece>, watch: &Watch) -> io::Result<Option<Bytes>> {
+    let piece = from.recv().await;
+    match piece {
+        Some(Piece::End) => Ok(None),
+        Some(Piece::Bytes(bytes)) if !watch.is_cancelled() => Ok(Some(bytes)),
+        _ => Err(io::Error::other("the download broke off")),
+    }
+}
+
+struct Pipe {
+    to: Sender<Piece>,
+    watch: Watch,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Pipe {
+    fn send(&self, piece: Piece) -> io::Result<()> {
+        self.runtime.block_on(async {
+            for _ in 0..TICKS {
+                if self.watch.is_cancelled() {
+                    return Err(io::Error::other("the link is not good any more"));
+                }
+                match tokio::time::timeout(TICK, self.to.reserve()).await {
+                    Ok(Ok(place)) => {
+                        place.send(piece);
+                        return Ok(());
+                    }
+                    Ok(Err(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+                    Err(_) => {}
+                }
+            }
+            Err(io::ErrorKind::TimedOut.into())
+        })
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(Piece::Bytes(Bytes::copy_from_slice(bytes)))?;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_breaks_out_of_its_header() {
+        assert_eq!(
+            disposition("shop_live_2026-11-21T03-00-00_UTC_files.tar.gz"),
+            "attachment; filename=\"shop_live_2026-11-21T03-00-00_UTC_files.tar.gz\"; \
+             filename*=UTF-8''shop_live_2026-11-21T03-00-00_UTC_files.tar.gz"
+        );
+        for odd in ["a\r\nSet-Cookie: x=1", "a\"; filename=b", "a;b", "ü🎉.gz", "\u{202e}zg.exe", "a'b%41", "\0", ""] {
+            let value = disposition(odd);
+            let text = value.to_str().unwrap();
+            assert_eq!(text.matches(['"', ';']).count(), 4, "{text}");
+            assert!(!text.contains(char::is_control) && text.matches('\'').count() == 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_range_beyond_the_beginning_is_another_try() {
+        let asked = |range: &'static str| is_rest(&HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static(range))]));
+        assert!(asked("bytes=1-") && asked("bytes=500-999"));
+        assert!(!asked("bytes=0-") && !asked("bytes=-5") && !asked("lines=5-") && !asked("bytes=x-"));
+    }
+}
