@@ -78,7 +78,7 @@ async fn finish(attempt: &Attempt, lease: &Lease, e: &Error) -> Result<()> {
     let finished = queue::finish(&mut tx, now, lease, Outcome::failed(e)).await?;
     if finished.will_retry_at.is_none() {
         let job = queue::find(&mut tx, &queue::Tenants::All, &lease.job).await?;
-        jobs::settle(&mut tx, now, &job, &queue::Ended::Failed).await?;
+        jobs::settle(&mut tx, &attempt.app, now, &job, &queue::Ended::Failed).await?;
     }
     tx.commit().await?;
     Ok(())

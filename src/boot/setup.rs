@@ -5,6 +5,7 @@ use super::block_on;
 use super::wiring::{self, Tuning};
 use crate::app::{App, accounts};
 use crate::base::error::{Context, Result};
+use crate::base::password;
 use crate::base::secret::Secret;
 use crate::db;
 use crate::db::activity::Act;
@@ -23,6 +24,9 @@ pub(super) struct Options {
     /// Write the token into this file (mode 0600) instead of printing it
     #[arg(long)]
     token_out: Option<PathBuf>,
+    /// The password to sign in to the dashboard with, from this file; whoever is signed in with the account is signed out
+    #[arg(long)]
+    password_file: Option<PathBuf>,
     /// Days until the token expires
     #[arg(long, default_value_t = 90)]
     days: i64,
@@ -33,7 +37,11 @@ pub(super) fn main(options: &Options) -> Result<()> {
     let tuning = Tuning::load()?;
     block_on(async {
         let app = wiring::app(&config, &tuning, 2).await?;
-        let token = administrator(&app, &options.email, options.days).await?;
+        let hash = match &options.password_file {
+            Some(path) => Some(password(path, &options.email).await?),
+            None => None,
+        };
+        let token = administrator(&app, &options.email, hash.as_deref(), options.days).await?;
         match &options.token_out {
             Some(path) => {
                 write_private(path, &token)?;
@@ -48,8 +56,16 @@ pub(super) fn main(options: &Options) -> Result<()> {
     })
 }
 
-/// Makes the account, or takes the one that is there, and a token for it.
-pub(super) async fn administrator(app: &App, email: &str, days: i64) -> Result<Secret> {
+/// The hash of the password that a file holds.
+async fn password(path: &Path, email: &str) -> Result<String> {
+    let text = std::fs::read_to_string(path).context(|| format!("reading {}", path.display()))?;
+    let typed = Secret::new(text.trim_end_matches(['\r', '\n']));
+    password::check(&typed, email)?;
+    password::hash(&typed).await
+}
+
+/// Makes the account, or takes the one that is there, and a token for it; with a password, if one is given.
+async fn administrator(app: &App, email: &str, hash: Option<&str>, days: i64) -> Result<Secret> {
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let account = match db::accounts::find_by_email(&mut tx, email).await? {
@@ -61,6 +77,11 @@ pub(super) async fn administrator(app: &App, email: &str, days: i64) -> Result<S
         }
         None => accounts::insert(&mut tx, now, email, true).await?,
     };
+    if let Some(hash) = hash {
+        db::accounts::set_password(&mut tx, &account, hash).await?;
+        db::one_time_links::drop_resets(&mut tx, &account).await?;
+        db::sessions::delete_others(&mut tx, &account, None).await?;
+    }
     let token = accounts::insert_token(&mut tx, now, &account, None, "setup", &Scope::all(), days).await?;
     let act = Act {
         tenant: None,
@@ -68,7 +89,7 @@ pub(super) async fn administrator(app: &App, email: &str, days: i64) -> Result<S
         actor: "setup",
         action: "account.setup",
         object: &account.0,
-        detail: email,
+        detail: &if hash.is_some() { format!("{email}, with a password") } else { email.to_owned() },
         address: "",
     };
     db::activity::record(&mut tx, now, &act).await?;

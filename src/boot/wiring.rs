@@ -7,9 +7,11 @@ use crate::base::error::{Context, Error, Result};
 use crate::base::secret::Sealer;
 use crate::base::sql::Pool;
 use crate::engine::Location;
+use crate::mail::Mailer;
 use crate::queue;
 use rustix::fs::Mode;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Times that tests shorten: `SITEKEEP_TUNE` names a JSON file with `queue` and `app`, and the directory in which a test
 /// arms `failpoints` (see `base::failpoint`).
@@ -63,6 +65,7 @@ pub(super) fn refuse_open(dir: &Path, mode: u32) -> Result<()> {
 pub(super) struct Handover {
     pub database_url: String,
     pub store_url: String,
+    pub public_url: String,
     pub master_key_file: std::path::PathBuf,
     pub tuning: Tuning,
     pub job: Option<(queue::Lease, String, String)>,
@@ -73,6 +76,7 @@ impl Handover {
         Self {
             database_url: config.database_url.expose().to_owned(),
             store_url: config.store_url.expose().to_owned(),
+            public_url: config.public_url.clone(),
             master_key_file: config.master_key_file.clone(),
             tuning: tuning.clone(),
             job: None,
@@ -84,7 +88,16 @@ impl Handover {
         let sealer = Sealer::load(&self.master_key_file)?;
         let pool = Pool::connect(&self.database_url, connections, Clock::system()).await?;
         let store = Location::parse(&self.store_url)?;
-        Ok(App { pool, sealer, store, queue: self.tuning.queue.clone(), settings: self.tuning.app.clone() })
+        Ok(App {
+            pool,
+            sealer,
+            store,
+            public_url: self.public_url.clone(),
+            mailer: None,
+            queue: self.tuning.queue.clone(),
+            settings: self.tuning.app.clone(),
+            configured: Arc::default(),
+        })
     }
 }
 
@@ -94,13 +107,21 @@ pub(super) async fn app(config: &Config, tuning: &Tuning, connections: u32) -> R
     pool.migrate().await?;
     let sealer = master_key(config, &pool).await?;
     let store = Location::parse(config.store_url.expose())?;
-    Ok(App { pool, sealer, store, queue: tuning.queue.clone(), settings: tuning.app.clone() })
+    let (public_url, mailer) = (config.public_url.clone(), mailer(config)?);
+    let configured = Arc::new(config.told());
+    Ok(App { pool, sealer, store, public_url, mailer, queue: tuning.queue.clone(), settings: tuning.app.clone(), configured })
 }
 
 /// The app over what is there already; for looking only.
 pub(super) fn with(config: &Config, pool: Pool, sealer: Sealer) -> Result<App> {
     let store = Location::parse(config.store_url.expose())?;
-    Ok(App { pool, sealer, store, queue: queue::Settings::default(), settings: Settings::default() })
+    let public_url = config.public_url.clone();
+    let (queue, settings, configured) = (queue::Settings::default(), Settings::default(), Arc::new(config.told()));
+    Ok(App { pool, sealer, store, public_url, mailer: None, queue, settings, configured })
+}
+
+fn mailer(config: &Config) -> Result<Option<Mailer>> {
+    config.smtp_url.as_ref().map(|url| Mailer::new(url, &config.mail_from)).transpose()
 }
 
 /// A new master key is made only for a catalogue that holds nothing sealed yet: a lost one must not be replaced silently.

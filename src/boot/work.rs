@@ -2,7 +2,7 @@
 
 use super::block_on;
 use super::wiring::{self, Handover, Tuning};
-use crate::app::App;
+use crate::app::{App, letters};
 use crate::base::config::Config;
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
@@ -26,7 +26,8 @@ pub(super) fn main(options: &Options) -> Result<()> {
     block_on(async {
         let app = wiring::app(&config, &tuning, 8).await?;
         let shutdown = queue::until_signal()?;
-        run(&app, &config, &tuning, options.slots, shutdown).await
+        let letters = letters::deliver(&app, app.mailer.as_ref(), shutdown.clone());
+        tokio::try_join!(run(&app, &config, &tuning, options.slots, shutdown), letters).map(drop)
     })
 }
 
@@ -50,6 +51,7 @@ impl Runner for Attempts {
         let handover = Handover {
             database_url: self.handover.database_url.clone(),
             store_url: self.handover.store_url.clone(),
+            public_url: self.handover.public_url.clone(),
             master_key_file: self.handover.master_key_file.clone(),
             tuning: self.handover.tuning.clone(),
             job: Some((claimed.lease.clone(), claimed.job.kind.clone(), claimed.job.subject.clone())),
@@ -61,7 +63,7 @@ impl Runner for Attempts {
     fn settled<'a>(&'a self, conn: &'a mut Conn, job: &'a Job, ended: &'a Ended) -> Settling<'a> {
         Box::pin(async move {
             let now = self.app.pool.now().await?;
-            match jobs::settle(conn, now, job, ended).await {
+            match jobs::settle(conn, &self.app, now, job, ended).await {
                 // A subject that is gone has nothing to settle.
                 Err(e) if e.class() == Class::NotFound => Ok(()),
                 other => other,

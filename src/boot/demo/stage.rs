@@ -1,11 +1,16 @@
 //! What the demo runs on: the real server as its own process, the site beside it, and the CLI as people type it.
 
+use super::super::setup::write_private;
 use super::garden;
+use crate::base::chance;
 use crate::base::error::{Context, Error, Result};
+use crate::base::secret::Secret;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+const ADMINISTRATOR: &str = "admin@example.com";
 
 pub(super) struct Stage {
     pub sites: PathBuf,
@@ -13,6 +18,7 @@ pub(super) struct Stage {
     pub garden: String,
     url: String,
     token_file: PathBuf,
+    password_file: PathBuf,
     dir: PathBuf,
     program: PathBuf,
     server: Child,
@@ -40,7 +46,10 @@ impl Stage {
         };
         let mut setup = Command::new(&program);
         ours(&mut setup);
-        let done = setup.args(["setup", "--email", "admin@example.com", "--token-out"]).arg(&token_file).output()?;
+        let password_file = dir.join("password");
+        write_private(&password_file, &Secret::new(chance::word(16)))?;
+        setup.args(["setup", "--email", ADMINISTRATOR, "--token-out"]).arg(&token_file).arg("--password-file").arg(&password_file);
+        let done = setup.output()?;
         if !done.status.success() {
             return Err(Error::internal(format!("setting up: {}", String::from_utf8_lossy(&done.stderr).trim())));
         }
@@ -57,7 +66,17 @@ impl Stage {
         if line.is_empty() {
             return Err(Error::internal("the server did not start; what it said stands above"));
         }
-        Ok(Self { sites, garden, url: format!("http://{listen}"), token_file, dir: dir.to_owned(), program, server, runtime })
+        Ok(Self {
+            sites,
+            garden,
+            url: format!("http://{listen}"),
+            token_file,
+            password_file,
+            dir: dir.to_owned(),
+            program,
+            server,
+            runtime,
+        })
     }
 
     /// Runs a command of the CLI, shown as people would type it.
@@ -109,7 +128,9 @@ impl Stage {
     pub(super) fn show_commands(&self) {
         let token = std::fs::read_to_string(&self.token_file).unwrap_or_default();
         println!("\nSitekeep is at {} and the site it keeps at {}/live/", self.url, self.garden);
-        println!("The account is admin@example.com; its token lies in {}", self.token_file.display());
+        let password = std::fs::read_to_string(&self.password_file).unwrap_or_default();
+        println!("Sign in at {} as {ADMINISTRATOR} with the password {}", self.url, password.trim());
+        println!("The password and a token for the command line lie in {}", self.dir.display());
         println!("\nThree commands to try, in another terminal:\n");
         println!("  export SITEKEEP_URL={} SITEKEEP_TOKEN_FILE={}", self.url, self.token_file.display());
         let program = self.program.display();
