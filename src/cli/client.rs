@@ -126,6 +126,20 @@ impl Client {
         self.send(&Method::PATCH, path, json(body)?, None).map(|a| a.body)
     }
 
+    /// A file of the server's, by its path; the token does not go with it. What comes is read as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn download(&self, path: &str) -> Result<impl std::io::Read + use<>> {
+        let mut answer = self.agent.get(format!("{}{path}", self.base)).call().map_err(|e| self.unreachable(&e))?;
+        if answer.status() != StatusCode::OK {
+            let status = answer.status();
+            let text = answer.body_mut().with_config().limit(LIMIT).read_to_vec().unwrap_or_default();
+            return Err(refusal(status, &text, &self.base));
+        }
+        Ok(answer.into_body().into_reader())
+    }
+
     fn send<T: DeserializeOwned>(&self, method: &Method, path: &str, body: Vec<u8>, key: Option<&str>) -> Result<Answer<T>> {
         let mut request = Request::builder()
             .method(method)

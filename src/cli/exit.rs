@@ -33,7 +33,7 @@ impl Exit {
             Class::Unauthenticated | Class::Forbidden => Self::NotAllowed,
             Class::NotFound => Self::NotFound,
             Class::Conflict => Self::Conflict,
-            Class::Transient => Self::Unreachable,
+            Class::Transient | Class::TooMany => Self::Unreachable,
             Class::Resource | Class::Permanent | Class::Damaged | Class::Cancelled | Class::Fenced | Class::Internal => Self::Failed,
         }
     }

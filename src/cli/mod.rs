@@ -110,6 +110,8 @@ pub enum People {
     BackupList(backups::List),
     #[command(name = "backup:info")]
     BackupInfo(backups::Info),
+    #[command(name = "backup:get", after_help = exit::HELP)]
+    BackupGet(backups::Get),
     #[command(name = "backup:restore", after_help = exit::HELP)]
     BackupRestore(restores::Create),
     #[command(name = "backup:undo", after_help = exit::HELP)]
@@ -170,6 +172,7 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::BackupCreate(a) => backups::create(s, a),
         People::BackupList(a) => backups::list(s, &a),
         People::BackupInfo(a) => backups::info(s, &a),
+        People::BackupGet(a) => backups::get(s, &a),
         People::BackupRestore(a) => restores::create(s, &a),
         People::BackupUndo(a) => restores::undo(s, &a),
         People::BackupPin(a) => backups::pin(s, &a.backup, true),

@@ -1,9 +1,11 @@
 //! Backups: making, listing, showing, keeping, proving.
 
 mod create;
+mod get;
 mod sheets;
 
 pub use create::create;
+pub use get::{Get, get};
 
 use super::choose::{self, elements};
 use super::client::escaped;
@@ -164,12 +166,7 @@ pub fn info(s: &mut Session<'_>, args: &Info) -> Result<Exit> {
     }
     let wanted = args.element.as_deref().map(elements).transpose()?;
     let environment = s.environment(&args.environment)?;
-    // Terminus shows the newest `files`. An environment without uploads has no such element, and shows what it has.
-    let usual = if environment.elements.contains(&Element::Files) {
-        Element::Files
-    } else {
-        environment.elements.first().copied().unwrap_or(Element::Code)
-    };
+    let usual = usual(&environment);
     let (backup, one) = match (&args.file, &args.backup, wanted.as_deref()) {
         (Some(file), _, _) => choose::by_file(s, &environment, file).map(|(b, e)| (b, Some(e)))?,
         (None, Some(id), None) => (choose::backup_of(s, &environment, id)?, None),
@@ -189,6 +186,14 @@ pub fn info(s: &mut Session<'_>, args: &Info) -> Result<Exit> {
     let row = row.ok_or_else(|| Error::not_found(format!("the backup {} has no {element}", backup.id)))?;
     s.print(Sheet::one(ROWS, "file,size,date,expiry,initiator,state,reason,id,problems", row))?;
     Ok(Exit::Good)
+}
+
+/// Terminus shows the newest `files`. An environment without uploads has no such element, and shows what it has.
+fn usual(environment: &view::Environment) -> Element {
+    if environment.elements.contains(&Element::Files) {
+        return Element::Files;
+    }
+    environment.elements.first().copied().unwrap_or(Element::Code)
 }
 
 fn single(elements: &[Element]) -> Option<Element> {

@@ -2,6 +2,7 @@
 
 mod backups;
 mod far_end;
+mod gets;
 mod others;
 mod restores;
 mod samples;

@@ -1,0 +1,159 @@
+//! `backup:get`: a link to one file of a backup, or the file itself.
+
+use super::{newest_with, usual};
+use crate::base::chance;
+use crate::base::error::{Context, Error, Result};
+use crate::base::units;
+use crate::cli::choose;
+use crate::cli::client::escaped;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Cell, Column, Sheet, column};
+use crate::cli::session::Session;
+use crate::domain::element::Element;
+use crate::domain::links::{CreateLink, DownloadLink};
+use rustix::fs::{CWD, RenameFlags};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Print a link to a file of a backup, or download it
+///
+/// By default the newest file of the element `files`. The link needs no signing in, and ends by itself.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Get {
+    /// site.env, or tenant/site.env where the name of the site is not unique
+    #[arg(value_name = "SITE.ENV")]
+    pub environment: String,
+    /// The name of one of its files
+    #[arg(long)]
+    pub file: Option<String>,
+    /// code, files, database (or db) [default: files]
+    #[arg(long)]
+    pub element: Option<String>,
+    /// A file or directory to download to; what is there is never overwritten
+    #[arg(long, value_name = "PATH")]
+    pub to: Option<PathBuf>,
+    /// How long the link is good: 1 to 168 hours [default: 24]
+    #[arg(long)]
+    pub hours: Option<u32>,
+}
+
+const LINK: &[Column] = &[
+    column("url", "URL"),
+    column("file", "Filename").or("filename"),
+    column("element", "Element").or("type"),
+    column("expires", "Expires"),
+    column("id", "ID"),
+    column("backup", "Backup"),
+];
+
+pub fn get(s: &mut Session<'_>, args: &Get) -> Result<Exit> {
+    if args.file.is_some() && args.element.is_some() {
+        return Err(Error::invalid("You cannot specify a file and an element at the same time."));
+    }
+    let wanted = args.element.as_deref().map(one).transpose()?;
+    let environment = s.environment(&args.environment)?;
+    let (backup, element) = match (&args.file, wanted) {
+        (Some(file), _) => choose::by_file(s, &environment, file)?,
+        (None, element) => {
+            let element = element.unwrap_or_else(|| usual(&environment));
+            (newest_with(s, &environment, &[element])?, element)
+        }
+    };
+    let name = backup.elements.iter().find(|e| e.element == element).map(|e| e.filename.clone());
+    let target = args.to.as_deref().map(|to| free(to, name.as_deref().unwrap_or_default())).transpose()?;
+    let asked = CreateLink { element, hours: args.hours };
+    let link: DownloadLink = s.client()?.post(&format!("/backups/{}/links", escaped(&backup.id)), &asked)?.body;
+    match target {
+        Some(target) => fetch(s, &link, &target)?,
+        None => print(s, &link)?,
+    }
+    Ok(Exit::Good)
+}
+
+fn one(text: &str) -> Result<Element> {
+    if text == "all" {
+        return Err(Error::invalid("The backup element \"all\" is not supported for this command."));
+    }
+    Element::parse(text).map_err(|_| Error::invalid("Element should be one of the following items: code, files, database, db"))
+}
+
+/// Where it goes, if nothing is there yet.
+fn free(to: &Path, name: &str) -> Result<PathBuf> {
+    let target = if to.is_dir() { to.join(name) } else { to.to_owned() };
+    match target.symlink_metadata() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(target),
+        Ok(_) => Err(taken(&target)),
+        Err(e) => Err(e).context(|| format!("looking at {}", target.display())),
+    }
+}
+
+fn taken(target: &Path) -> Error {
+    Error::conflict(format!("Target file {} already exists.", target.display())).hint("name another one, or move it away first")
+}
+
+fn address(link: &DownloadLink) -> Result<&str> {
+    link.url.as_deref().ok_or_else(|| Error::internal("the server made a link that is not open"))
+}
+
+fn print(s: &mut Session<'_>, link: &DownloadLink) -> Result<()> {
+    let url = address(link)?.to_owned();
+    if !s.wants_data() {
+        return s.console.data(&format!("{url}\n"));
+    }
+    let row: Vec<Cell> = vec![
+        url.as_str().into(),
+        link.filename.as_str().into(),
+        link.element.name().into(),
+        link.expires.as_str().into(),
+        link.id.as_str().into(),
+        link.backup.as_str().into(),
+    ];
+    s.print(Sheet::one(LINK, "url,file,expires", row))
+}
+
+/// Beside its place first, and into it when all of it is there: what broke off never looks like a backup, and never stands
+/// in the way of the next try.
+fn fetch(s: &mut Session<'_>, link: &DownloadLink, target: &Path) -> Result<()> {
+    s.console.notice(&format!("Downloading {} to {}", link.filename, target.display()));
+    let url = address(link)?;
+    let path = url.find("/d/").map(|at| &url[at..]).ok_or_else(|| Error::internal("the server's link leads nowhere"))?;
+    let mut body = s.client()?.download(path)?;
+    let name = format!(".{}.{}.part", link.filename.replace('/', "_"), chance::word(8));
+    let part = target.with_file_name(name);
+    let written = write(&mut body, &part).and_then(|size| place(&part, target).map(|()| size));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part); // what is told is why it is not whole
+    }
+    s.console.notice(&format!("Downloaded {}.", units::size(written?)));
+    Ok(())
+}
+
+fn write(body: &mut dyn Read, part: &Path) -> Result<u64> {
+    let what = || format!("writing {}", part.display());
+    // A backup holds passwords: it is for nobody else.
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part).context(what)?;
+    let mut buffer = vec![0; 128 << 10];
+    let mut size = 0;
+    loop {
+        let n = body.read(&mut buffer).map_err(|e| {
+            Error::transient(format!("the download broke off: {}", e.kind()))
+                .hint("try again; if it breaks off again, the server's log says why")
+        })?;
+        if n == 0 {
+            break;
+        }
+        io::Write::write_all(&mut file, &buffer[..n]).context(what)?;
+        size += n as u64;
+    }
+    file.sync_all().context(what)?;
+    Ok(size)
+}
+
+fn place(part: &Path, target: &Path) -> Result<()> {
+    match rustix::fs::renameat_with(CWD, part, CWD, target, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::EXIST) => Err(taken(target)),
+        other => other.context(|| format!("naming {}", target.display())),
+    }
+}
