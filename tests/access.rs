@@ -7,7 +7,7 @@ use crate::support::sqlite_site::SqliteSite;
 use serde_json::{Value, json};
 use sitekeep::base::sql::Kind;
 use sitekeep::db;
-use sitekeep::domain::ids::{BackupId, EnvironmentId, JobId, RestoreId, TenantId};
+use sitekeep::domain::ids::{BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId};
 use sitekeep::domain::rights::Role;
 use sitekeep::domain::state::{BackupState, RestoreState};
 use sitekeep::web::api::ROUTES;
@@ -59,6 +59,11 @@ const TABLE: &[Row] = &[
     ("GET",   "/backups/{id}",                         [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("PATCH", "/backups/{id}",                         [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/backups/{id}/verify",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("GET",   "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("POST",  "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("POST",  "/links/{id}/revoke",                    [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("POST",  "/links/{id}/renew",                     [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("GET",   "/links/{id}/uses",                      [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("GET",   "/restores/{id}",                        [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("POST",  "/restores/{id}/undo",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("GET",   "/jobs",                                 [Yes,    Yes,    Yes,    Yes,    Yes,   Yes,    Yes,    Yes]),
@@ -147,6 +152,7 @@ fn request(world: &World, method: &str, route: &str, things: &Things) -> (String
         Some("backups") if route.ends_with("/verify") => things.bare.as_str(),
         Some("backups") => things.backup.as_str(),
         Some("restores") => things.restore.as_str(),
+        Some("links") => things.link.as_str(),
         _ => things.job.as_str(),
     };
     let path = route.replace("{id}", id);
@@ -161,6 +167,7 @@ fn request(world: &World, method: &str, route: &str, things: &Things) -> (String
         (_, "/detections" | "/sites") => (path, Some(wish())),
         (_, "/environments/{id}/backups") => (path, Some(json!({ "element": "code" }))),
         (_, "/environments/{id}/restores") => (path, Some(json!({ "backup": things.backup.as_str(), "element": "code" }))),
+        (_, "/backups/{id}/links") => (path, Some(json!({ "element": "code" }))),
         (_, "/backups/{id}") => (path, Some(json!({ "pinned": true }))),
         _ => (path, Some(json!({}))),
     }
@@ -258,6 +265,7 @@ fn what_belongs_to_others_cannot_be_told_from_what_never_was() {
         backup: BackupId::fresh(),
         bare: BackupId::fresh(),
         restore: RestoreId::fresh(),
+        link: LinkId::fresh(),
         job: JobId::fresh(),
     };
     let mut compared = 0;

@@ -93,7 +93,7 @@ fn the_description_of_the_api_has_every_route_and_method() {
         sitekeep::web::api::ROUTES.iter().flat_map(|r| r.methods.iter().map(move |m| format!("{m} {}", r.path))).collect();
     assert_eq!(described, real);
     let rights: BTreeSet<String> = rows(&section(&text("docs/api.md"), "## Routes")).into_iter().map(|row| row[1].clone()).collect();
-    let known = ["a token", "view", "create", "restore", "administer"].map(str::to_owned).into();
+    let known = ["a token", "view", "create", "download", "restore", "administer"].map(str::to_owned).into();
     assert!(rights.is_subset(&known), "rights are the program's words: {rights:?}");
 }
 

@@ -67,11 +67,11 @@ fn what_a_dry_run_says_is_what_happens() {
     let said = lines(&plan);
     let promised = [
         format!("database: {} is replaced", site.database.name),
-        "database: node_field_data has 4 rows now and 3 in the backup".into(),
-        "database: node__body has 3 rows now and 3 in the backup".into(),
-        "database: rubbish (1 row) is not in the backup and goes away".into(),
-        "database: users_field_data comes back with 2 rows".into(),
-        "database: watchdog has 3 rows now and 0 in the backup".into(),
+        "database: table node_field_data has 4 rows now and 3 in the backup".into(),
+        "database: table node__body has 3 rows now and 3 in the backup".into(),
+        "database: table rubbish (1 row) is not in the backup and goes away".into(),
+        "database: table users_field_data comes back with 2 rows".into(),
+        "database: table watchdog has 3 rows now and 0 in the backup".into(),
         format!("files: {} is replaced", site.public().display()),
         format!("files: {} is replaced", site.private.display()),
         format!("code: {} is replaced", site.root.display()),

@@ -409,3 +409,27 @@ fn what_was_put_aside_can_be_left_out_of_a_digest() {
     assert!(!before.differences(&server.digest(&database.name)).is_empty());
     before.assert_same(&server.digest_without(&database.name, "old_"), "the rest is as it was");
 }
+
+#[test]
+fn the_mail_server_keeps_what_it_gets_and_refuses_and_defers_by_name() {
+    use std::io::{BufRead, BufReader, Write};
+    let smtp = crate::support::smtp::Smtp::start();
+    let mut to = std::net::TcpStream::connect(("127.0.0.1", smtp.port)).unwrap();
+    let mut from = BufReader::new(to.try_clone().unwrap()).lines();
+    let mut say = |line: &str| -> String {
+        to.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        from.next().unwrap().unwrap()[..3].to_owned()
+    };
+    assert_eq!(say("HELO a.test"), "220", "the greeting comes first");
+    assert_eq!(say("MAIL FROM:<a@a.test>"), "250");
+    let answers = ["reject", "defer", "defer", "defer", "ann"].map(|name| say(&format!("RCPT TO:<{name}@a.test>")));
+    // Each answer is read one question later: the first is HELO's own.
+    assert_eq!(answers, ["250", "550", "451", "451", "250"]);
+    assert_eq!(say("DATA"), "250");
+    let letter = "Subject: hi\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n\
+                  --b\r\nContent-Type: text/html\r\n\r\n<p>text</p>\r\n--b--\r\n.";
+    assert_eq!((say(letter), say("QUIT")), ("354".to_owned(), "250".to_owned()));
+    let kept = smtp.messages();
+    assert_eq!((kept.len(), kept[0].header("X-Envelope-To"), kept[0].header("Subject")), (1, "defer@a.test, ann@a.test", "hi"));
+    assert_eq!((kept[0].text.trim(), kept[0].html.trim(), kept[0].header("X-Envelope-Helo")), ("text", "<p>text</p>", "a.test"));
+}

@@ -119,7 +119,7 @@ impl Meter {
 }
 
 /// User and system time of a process and of its children that have ended, in seconds.
-fn times(pid: u32) -> Option<[f64; 4]> {
+pub fn times(pid: u32) -> Option<[f64; 4]> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<f64> = stat.rsplit(')').next()?.split_whitespace().skip(11).take(4).filter_map(|f| f.parse().ok()).collect();
     Some([*fields.first()? / TICKS, *fields.get(1)? / TICKS, *fields.get(2)? / TICKS, *fields.get(3)? / TICKS])

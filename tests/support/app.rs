@@ -11,7 +11,7 @@ use sitekeep::db;
 use sitekeep::db::backups::{Backup, BackupElement};
 use sitekeep::db::restores::Restore;
 use sitekeep::domain::element::Element;
-use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, RestoreId, TenantId};
+use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId};
 use sitekeep::domain::rights::{Role, Scope};
 use sitekeep::domain::state::{BackupState, Reason, RestoreState};
 use sitekeep::domain::view::AddSite;
@@ -38,21 +38,37 @@ pub struct Things {
     pub bare: BackupId,
     /// Succeeded, what it replaced lies aside.
     pub restore: RestoreId,
+    /// To the code of `backup`, made by the administrator.
+    pub link: LinkId,
     /// Of the kind that makes a backup; queued.
     pub job: JobId,
 }
 
 impl Installation {
     pub async fn new(kind: Kind) -> Self {
+        Self::with_clock(kind, Clock::system()).await
+    }
+
+    /// The same with a clock that the test may move.
+    pub async fn with_clock(kind: Kind, clock: Clock) -> Self {
         let scratch = Scratch::new();
         let url = match kind {
             Kind::Sqlite => format!("sqlite://{}?mode=rwc", scratch.join("catalogue.db").display()),
             Kind::Postgres => Postgres::shared().create("catalogue").url("postgres"),
         };
-        let pool = Pool::connect(&url, 5, Clock::system()).await.expect("the catalogue opens");
+        let pool = Pool::connect(&url, 5, clock).await.expect("the catalogue opens");
         pool.migrate().await.expect("the schema can be made");
         let store = Location::parse(&format!("file://{}", scratch.join("repositories").display())).expect("a path is a location");
-        let app = App { pool, sealer: Sealer::ephemeral(), store, queue: queue::Settings::default(), settings: app::Settings::default() };
+        let app = App {
+            pool,
+            sealer: Sealer::ephemeral(),
+            store,
+            public_url: "http://sitekeep.test".into(),
+            mailer: None,
+            queue: queue::Settings::default(),
+            settings: app::Settings::default(),
+            configured: std::sync::Arc::default(),
+        };
         let admin = actor(&app, "admin@example.test", true).await;
         Self { app, admin, scratch, url }
     }
@@ -159,7 +175,9 @@ impl Installation {
         let job = queue::enqueue(&mut tx, now, job).await.unwrap().id;
         db::backups::insert(&mut tx, &Backup { job_id: Some(job.0.clone()), ..queued }, &[Element::Code]).await.unwrap();
         tx.commit().await.unwrap();
-        Things { environment, backup: BackupId(backup.id), bare: BackupId(bare.id), restore: RestoreId(restore.id), job }
+        let (backup, bare, restore) = (BackupId(backup.id), BackupId(bare.id), RestoreId(restore.id));
+        let link = app::downloads::create(&self.app, &self.admin, &backup, Element::Code, None).await.unwrap();
+        Things { environment, backup, bare, restore, link: LinkId(link.id), job }
     }
 }
 
@@ -192,6 +210,9 @@ pub fn backup_row(env: &db::environments::Environment, now: Millis) -> Backup {
         created_at: now.0,
         started_at: None,
         finished_at: None,
+        proven_at: None,
+        deleted_at: None,
+        deleted_by: None,
         message: None,
         hint: None,
     }

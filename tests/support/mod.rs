@@ -8,12 +8,14 @@
 #![allow(dead_code)] // a bench of tools: which of them are in use changes with the tests
 
 pub mod app;
+pub mod browser;
 pub mod canary;
 pub mod digest;
 pub mod disk;
 pub mod drupal;
 pub mod gallery;
 pub mod hard;
+pub mod http;
 pub mod keep;
 mod keeper;
 pub mod little;
@@ -24,8 +26,9 @@ pub mod postgres;
 pub mod restic;
 pub mod running;
 pub mod server;
+pub mod smtp;
 pub mod sqlite_site;
-mod template;
+pub mod template;
 pub mod visitors;
 pub mod wagtail;
 pub mod wordpress;

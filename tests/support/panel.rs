@@ -31,18 +31,44 @@ impl Panel {
 
     /// With points at which attempts can be made to wait (`base::failpoint`): [`Panel::hold`], [`Panel::let_go`].
     pub fn start_armed(args: &[&str]) -> Self {
+        Self::open_armed(args, &serde_json::json!({ "poll": 0.1, "heartbeat": 0.5 }))
+    }
+
+    /// The same, but a lost attempt is noticed within seconds, since somebody sits before a screen.
+    pub fn start_armed_and_impatient() -> Self {
+        let queue = serde_json::json!({ "poll": 0.1, "heartbeat": 0.5, "lease": 6.0, "trust": 5.0, "reap": 0.5 });
+        Self::open_armed(&["serve"], &queue)
+    }
+
+    fn open_armed(args: &[&str], queue: &Value) -> Self {
         let scratch = Scratch::new();
         let points = scratch.join("points");
         std::fs::create_dir(&points).expect("a directory can be made");
-        let tune = serde_json::json!({ "queue": { "poll": 0.1, "heartbeat": 0.5 }, "failpoints": points });
+        let tune = serde_json::json!({ "queue": queue, "failpoints": points });
         Self::open(scratch, args, None, &tune.to_string())
     }
 
+    /// With a mail server, and what is tuned of letters as JSON.
+    pub fn start_with_mail(smtp_url: &str, letters: &str) -> Self {
+        let more = [
+            ("SITEKEEP_SMTP_URL", smtp_url),
+            ("SITEKEEP_MAIL_FROM", "Sitekeep <keep@sitekeep.test>"),
+            ("SITEKEEP_PUBLIC_URL", "https://keep.test/"),
+        ];
+        let tuned = format!("{{\"queue\": {{\"poll\": 0.1, \"heartbeat\": 1.0}}, \"app\": {{\"letters\": {letters}}}}}");
+        Self::open_with(Scratch::new(), &["serve"], None, &tuned, &more)
+    }
+
     fn open(scratch: Scratch, args: &[&str], database_url: Option<&str>, tuned: &str) -> Self {
+        Self::open_with(scratch, args, database_url, tuned, &[])
+    }
+
+    fn open_with(scratch: Scratch, args: &[&str], database_url: Option<&str>, tuned: &str, more: &[(&str, &str)]) -> Self {
         let data = data_dir(&scratch);
         let tune = scratch.join("tune.json");
         write(&tune, tuned);
         let mut environment = vec![("SITEKEEP_TUNE".to_owned(), tune.display().to_string())];
+        environment.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         if let Some(url) = database_url {
             let file = scratch.join("database-url");
             write(&file, url);
@@ -83,8 +109,13 @@ impl Panel {
 
     /// A worker beside the server, on the same data.
     pub fn worker(&self, name: &str) -> Running {
+        self.worker_with(name, &[])
+    }
+    /// The same with other settings.
+    pub fn worker_with(&self, name: &str, more: &[(&str, &str)]) -> Running {
         let mut command = daemon(PROGRAM);
         prepare(&mut command, &self.server.data, &self.environment);
+        command.envs(more.iter().copied());
         Running::start(command.arg("work"), &self.scratch.join(format!("{name}.log")))
     }
 

@@ -1,6 +1,14 @@
 //! The catalogue on both of its databases: every statement, every verb of the product, every key; and the server itself
 //! on PostgreSQL, alone and with workers beside it.
 
+mod admin;
+mod dashboard;
+mod letters;
+mod links;
+mod members;
+mod sessions;
+mod signing_in;
+
 use crate::support::app::{Installation, Things, actor, backup_row, restore_row};
 use crate::support::panel::{Panel, TENANT};
 use crate::support::postgres::Postgres;
@@ -16,6 +24,7 @@ use sitekeep::base::secret::Secret;
 use sitekeep::base::sql::{Conn, Kind};
 use sitekeep::base::watch::Watch;
 use sitekeep::db;
+use sitekeep::db::backups::Narrow;
 use sitekeep::domain::element::Element;
 use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, RepositoryId, RestoreId, ServerId, SiteId, TenantId, TokenId};
 use sitekeep::domain::rights::Role;
@@ -26,7 +35,7 @@ use sqlx::{AssertSqlSafe, Row};
 use std::time::Duration;
 
 /// Runs a test on SQLite and then on PostgreSQL.
-fn on_both(test: impl AsyncFn(Installation)) {
+pub fn on_both(test: impl AsyncFn(Installation)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for kind in [Kind::Sqlite, Kind::Postgres] {
         eprintln!("on {kind:?}");
@@ -34,13 +43,18 @@ fn on_both(test: impl AsyncFn(Installation)) {
     }
 }
 
-/// This file, and every function of `src/db`, by its noun.
+/// The Rust files of a directory of the repository: name without ending, and text.
+fn texts(dir: &str) -> Vec<(String, String)> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let name = |path: &std::path::Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let paths = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    paths.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// Every function of `src/db`, by its noun.
 fn statements() -> Vec<String> {
-    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/db");
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap().flatten() {
-        let noun = entry.path().file_stem().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(entry.path()).unwrap();
+    for (noun, text) in texts("src/db") {
         let names = text.lines().filter_map(|l| l.strip_prefix("pub async fn ")).filter_map(|l| l.split('(').next());
         all.extend(names.map(|name| format!("db::{noun}::{name}(")));
     }
@@ -48,10 +62,10 @@ fn statements() -> Vec<String> {
 }
 
 #[test]
-fn every_statement_of_the_product_is_run_in_this_file() {
+fn every_statement_of_the_product_is_run_in_these_files() {
     let all = statements();
     assert!(all.len() > 40, "{all:?}");
-    let here = include_str!("catalogue.rs");
+    let here: String = texts("tests/catalogue").into_iter().map(|(_, text)| text).collect();
     let missing: Vec<_> = all.iter().filter(|s| !here.contains(s.as_str())).collect();
     assert!(missing.is_empty(), "run these on both databases, too: {missing:?}");
 }
@@ -90,6 +104,11 @@ fn tenants_accounts_tokens_and_members_are_kept_and_found() {
         db::tenants::set_member(conn, now, &acme, &ann, Role::Owner).await.unwrap();
         assert_eq!(db::tenants::role(conn, &acme, &ann).await.unwrap(), Some(Role::Owner));
         assert_eq!(db::tenants::role(conn, &bolt, &ann).await.unwrap(), None);
+        let standing = db::tenants::standing(conn, &acme, &ann).await.unwrap().unwrap();
+        assert_eq!((standing.state.as_str(), standing.role.as_deref()), ("active", Some("owner")));
+        let standing = db::tenants::standing(conn, &bolt, &ann).await.unwrap().unwrap();
+        assert_eq!((standing.state.as_str(), standing.role), ("suspended", None));
+        assert!(db::tenants::standing(conn, &TenantId::fresh(), &ann).await.unwrap().is_none());
         assert_eq!(db::tenants::of_account(conn, &ann).await.unwrap().len(), 1);
         let token = db::accounts::NewToken {
             id: TokenId::fresh(),
@@ -163,6 +182,7 @@ fn servers_sites_repositories_environments_and_acts_are_kept_and_found() {
             definition: "{\"a\": \"ü\"}".into(),
             password_sealed: None,
             server_id: Some(server.id.clone()),
+            state: "active".into(),
             created_at: now.0,
         };
         db::environments::insert(conn, now, &env).await.unwrap();
@@ -202,18 +222,21 @@ fn backups_restores_and_their_journal_are_kept_and_a_final_state_stays() {
         let mut code = db::backups::elements(conn, &acme, &backup).await.unwrap().remove(0);
         (code.state, code.snapshot, code.size) = ("succeeded".into(), Some("abc".into()), 5_000_000_000);
         db::backups::set_element(conn, &code).await.unwrap();
-        assert_eq!(db::backups::last_good(conn, &acme, &id).await.unwrap(), None);
+        let card = db::environments::card(conn, now, &id).await.unwrap().unwrap();
+        assert_eq!((card.health.as_str(), card.last_good_id), ("unprotected", None));
         assert!(db::backups::ended(conn, now.plus(5), &acme, &backup, BackupState::Succeeded, None).await.unwrap());
         let message = Some(("why".to_owned(), None));
         assert!(!db::backups::ended(conn, now, &acme, &backup, BackupState::Failed, message).await.unwrap(), "it ended before");
         db::backups::started(conn, now, &acme, &backup).await.unwrap();
         let found = db::backups::find(conn, &backup).await.unwrap().unwrap();
         assert_eq!((found.state.as_str(), found.note.as_deref(), found.pinned), ("succeeded", Some("a note"), 1));
-        assert_eq!(db::backups::last_good(conn, &acme, &id).await.unwrap(), Some(now.0 + 5));
+        let card = db::environments::card(conn, now, &id).await.unwrap().unwrap();
+        assert_eq!((card.health.as_str(), card.last_good_id.as_deref()), ("protected", Some(row.id.as_str())));
+        assert_eq!((card.last_good_size, card.last_proven_at), (Some(5_000_000_000), Some(now.0 + 5)));
         let elements = db::backups::elements(conn, &acme, &backup).await.unwrap();
         assert_eq!(elements.iter().map(|e| (e.state.as_str(), e.size)).collect::<Vec<_>>(), [("succeeded", 5_000_000_000), ("failed", 0)]);
         db::backups::reopened(conn, &acme, &backup).await.unwrap();
-        assert_eq!(db::backups::log(conn, &acme, &id, None, 10).await.unwrap()[0].state, "running");
+        assert_eq!(db::backups::log(conn, &acme, &id, &Narrow::default(), None, 10).await.unwrap()[0].state, "running");
 
         let row = restore_row(&env, &backup.0, now);
         let restore = RestoreId(row.id.clone());
@@ -542,6 +565,7 @@ async fn whole_history(at: &Installation, things: &Things, tenant: &TenantId) {
         initiator: None,
     };
     queue::enqueue(&mut tx, now, job).await.unwrap();
+    db::links::begin_use(&mut tx, now, tenant, &things.link, "192.0.2.1", "wget").await.unwrap();
     tx.commit().await.unwrap();
 }
 
