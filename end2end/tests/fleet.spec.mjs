@@ -1,0 +1,19 @@
+import { test, expect, everybody, examine, visit } from "../support/test.mjs";
+
+test("the sites are listed with their states, and are found by name and state", everybody, async ({ page, site }) => {
+  await visit(page, "/");
+  const all = page.getByRole("rowheader");
+  await expect(all).toHaveCount(4);
+  await page.getByLabel("Name contains").fill(site.title.split(".")[0]);
+  await page.getByRole("button", { name: "Show" }).click();
+  await expect(page.getByRole("link", { name: site.title, exact: true })).toBeVisible();
+  await page.getByLabel("Name contains").fill("no such site");
+  await page.getByRole("button", { name: "Show" }).click();
+  await expect(page.getByRole("heading", { name: "No environment is like this" })).toBeVisible();
+  await examine(page);
+  await page.getByRole("link", { name: "Clear" }).click();
+  await expect(all).toHaveCount(4);
+  await page.getByLabel("State").selectOption("failed");
+  await page.getByRole("button", { name: "Show" }).click();
+  await expect(page.getByRole("link", { name: site.title, exact: true })).toHaveCount(0);
+});

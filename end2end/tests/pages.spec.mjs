@@ -1,0 +1,43 @@
+import { test, expect, everybody, for_, DESKTOP, PHONE, visit } from "../support/test.mjs";
+import { outside, pages } from "../support/pages.mjs";
+
+test("every page can be read by everybody, and none scrolls sideways", everybody, async ({ page, context, site, allowed }) => {
+  test.setTimeout(180_000);
+  allowed.push(/status of 404/);
+  for (const path of await pages(site)) await visit(page, path);
+  await visit(page, "/backups/bak_nowhere", 404);
+  await visit(page, "/nowhere", 404);
+  await context.clearCookies();
+  for (const path of outside) await visit(page, path);
+});
+
+test("in the dark, too", for_(DESKTOP), async ({ page, site }) => {
+  await page.emulateMedia({ colorScheme: "dark" });
+  for (const path of await pages(site)) await visit(page, path);
+});
+
+test("at 320 pixels nothing scrolls sideways", for_(PHONE), async ({ page, site }) => {
+  await page.setViewportSize({ width: 320, height: 640 });
+  for (const path of await pages(site)) {
+    await page.goto(path);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(wide, path).toBeLessThanOrEqual(0);
+  }
+});
+
+test("the first visit of a page takes 20 kB at most, with style sheet and script", for_(DESKTOP), async ({ page, context, site }) => {
+  const client = await context.newCDPSession(page);
+  await client.send("Network.enable");
+  await client.send("Network.setCacheDisabled", { cacheDisabled: true });
+  let bytes = 0;
+  client.on("Network.loadingFinished", (event) => (bytes += event.encodedDataLength));
+  const weights = [];
+  for (const path of await pages(site)) {
+    bytes = 0;
+    await page.goto(path, { waitUntil: "load" });
+    await page.waitForTimeout(300);
+    weights.push([path.replace(/_[0-9a-z]{8,}/g, "_…").slice(0, 60), bytes]);
+  }
+  console.log(weights.map(([path, weight]) => `    ${String(weight).padStart(6)} bytes ${path}`).join("\n"));
+  for (const [path, weight] of weights) expect(weight, path).toBeLessThanOrEqual(20_480);
+});
