@@ -1,6 +1,6 @@
 # Sitekeep: what a developer types. `make test` is all that a change has to pass.
 .DEFAULT_GOAL := test
-.PHONY: demo test check bench faults tools
+.PHONY: demo test check bench browser faults tools screenshots
 
 # Only in target/: nothing of it is installed on the machine.
 DENY := target/tools/bin/cargo-deny
@@ -25,11 +25,20 @@ check: $(DENY)
 bench: tools
 	cargo test --locked --release --test sitekeep -- --ignored --nocapture --test-threads=1 bench_
 
+## Every journey in the browser: at a desk and on a phone, with scripts and without.
+browser: tools
+	SITEKEEP_END2END=--workers=1 cargo test --locked --test sitekeep people_do -- --nocapture
+
 ## Every fault at every step: hours, not minutes. Not --release: that has no points to interrupt it at.
 faults: tools
 	cargo test --locked --test sitekeep -- --ignored --nocapture --test-threads=1 faults
 
-## The Debian packages that the tests need.
+## The pictures of the README, from a demo that is started for it.
+screenshots: tools
+	cargo build --locked
+	node end2end/screenshots.mjs
+
+## The Debian packages that the tests need, and what the browser tests take from npm.
 tools:
 	@scripts/tools
 

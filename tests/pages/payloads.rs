@@ -276,9 +276,9 @@ fn no_text_becomes_markup_wherever_it_was_stored() {
                 let hostile = parsed(&format!("{path} with {payload:?}"), &page.body);
                 assert_eq!(hostile.skeleton, plain.skeleton, "{path} with {payload:?}");
                 let (wanted, is) = (found(plain, CANARY), found(&hostile, payload));
-                // The activity log has pages: what was written meanwhile moves the rest to the next one.
+                // The activity log has pages, and the name of a browser is shortened: there, not all of it is shown.
                 assert!(
-                    is > 0 && (is >= wanted || path.starts_with("/admin/activity")),
+                    is > 0 && (is >= wanted || ["/account", "/admin/activity"].contains(&path.as_str())),
                     "{path} with {payload:?}: read {is} times, not {wanted}"
                 );
                 (read, seen) = (read + is, seen + 1);
@@ -309,7 +309,8 @@ fn no_text_becomes_markup_wherever_it_is_typed() {
             let what = format!("{} {} with {payload:?}", hostile.1, hostile.2);
             assert!(page.status < 500, "{what}: {} {}", page.status, page.body);
             let (page_is, plain_is) = (parsed(&what, &page.body), parsed("zzz", &plain.body));
-            if page.status == plain.status {
+            // Another place in the fleet is another list.
+            if page.status == plain.status && !hostile.2.starts_with("/?after=") {
                 assert_eq!(page_is.skeleton, plain_is.skeleton, "{what}");
             }
             seen += 1;
