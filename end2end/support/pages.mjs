@@ -1,5 +1,4 @@
 // The pages there are, with something on each: what walks over all of them asks here.
-import { HAS } from "./has.mjs";
 import { api, backUp } from "./stage.mjs";
 
 export async function pages(site) {
@@ -19,9 +18,9 @@ export async function pages(site) {
     ...restores.slice(0, 1).map((restore) => `/restores/${restore.id}`),
     "/jobs",
     `/jobs/${backup.job}`,
-    ...(HAS.account ? ["/account", "/account/second-factor", "/tenants"] : []),
-    ...(HAS.admin ? ["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => `/admin/${p}`) : []),
+    "/account", "/account/second-factor", "/tenants",
+    ...["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => `/admin/${p}`),
   ];
 }
 
-export const outside = ["/signin", ...(HAS.account ? ["/forgotten"] : [])];
+export const outside = ["/signin", "/forgotten"];

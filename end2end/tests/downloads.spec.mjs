@@ -1,10 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { test, expect, everybody, for_, DESKTOP, examine, visit } from "../support/test.mjs";
-import { HAS } from "../support/has.mjs";
 import { backUp } from "../support/stage.mjs";
-
-test.skip(!HAS.links, "there are no links yet");
 
 const link = (page) => page.locator("#new-link");
 

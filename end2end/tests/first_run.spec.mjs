@@ -1,8 +1,5 @@
 import { test, expect, for_, DESKTOP, PHONE_PLAIN, examine, visit } from "../support/test.mjs";
-import { HAS } from "../support/has.mjs";
 import { stage } from "../support/stage.mjs";
-
-test.skip(!HAS.first, "there is no page for the first administrator yet");
 
 test("the link that the server prints makes the first administrator, once", for_(DESKTOP, PHONE_PLAIN), async ({ page, context, allowed }, info) => {
   allowed.push(/status of 4\d\d/);
