@@ -46,6 +46,9 @@ pub async fn test_database(app: &App, actor: &Actor) -> Result<i64> {
 /// Workers that began nothing for so long are not listed.
 const SEEN: i64 = 2 * Millis::DAY;
 
+/// The states that are counted: what has ended is listed, and only ever grows.
+const ACTIVE: [queue::State; 3] = [queue::State::Running, queue::State::Queued, queue::State::RetryWait];
+
 /// A page of the queue over all tenants.
 pub async fn queue(app: &App, actor: &Actor, state: &str, after: &str) -> Result<Queue> {
     access::administer(actor)?;
@@ -56,5 +59,5 @@ pub async fn queue(app: &App, actor: &Actor, state: &str, after: &str) -> Result
     let count = |s: &queue::State| (s.word().to_owned(), counted.iter().find(|(state, _)| state == s).map_or(0, |(_, n)| *n));
     let worker = |w: queue::SeenWorker| Worker { name: w.name, running: w.running, last: w.last };
     let workers = queue::workers(&mut conn, now.plus(-SEEN)).await?.into_iter().map(worker).collect();
-    Ok(Queue { jobs, older, asked: state.to_owned(), counts: queue::State::ALL.iter().map(count).collect(), workers })
+    Ok(Queue { jobs, older, asked: state.to_owned(), counts: ACTIVE.iter().map(count).collect(), workers })
 }

@@ -1,6 +1,6 @@
 //! An activity log: who did what, and when.
 
-use super::kit::{iso, time};
+use super::kit::{iso, table, time};
 use crate::domain::people::Act;
 use leptos::prelude::*;
 
@@ -39,18 +39,7 @@ fn words(action: &str) -> String {
 pub fn section(acts: &[Act]) -> AnyView {
     let rows: Vec<_> = acts.iter().map(row).collect();
     let none = rows.is_empty().then(|| html! { <p>"Nothing has been done yet."</p> });
-    let table = (!rows.is_empty()).then(|| {
-        html! {
-            <table class="table cards" role="table">
-                <caption class="sr">"What was done, newest first"</caption>
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">"Time"</th><th role="columnheader" scope="col">"Who"</th>
-                    <th role="columnheader" scope="col">"What"</th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        }
-    });
+    let table = (!rows.is_empty()).then(|| table("What was done, newest first", &["Time", "Who", "What"], rows));
     html! { <section class="stack" id="activity"><h2>"Activity"</h2>{none}{table}</section> }
 }
 

@@ -1,6 +1,6 @@
 //! One backup: its elements, what was left out, its log, and what can be done with it.
 
-use super::kit::{crumbs, iso, post, progress, state, text_area, time, trail, when};
+use super::kit::{crumbs, iso, post, progress, state, table, text_area, time, trail, when};
 use super::shell::{Shell, page as whole};
 use crate::base::clock::Millis;
 use crate::base::units;
@@ -127,17 +127,7 @@ fn notes(p: &Page) -> AnyView {
 
 fn elements(p: &Page) -> AnyView {
     let rows: Vec<_> = p.backup.elements.iter().map(|e| element(p, e)).collect();
-    html! {
-        <table class="table cards" role="table">
-            <caption class="sr">"Elements of this backup"</caption>
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Element"</th><th role="columnheader" scope="col">"State"</th>
-                <th role="columnheader" scope="col" class="num">"Size"</th><th role="columnheader" scope="col" class="num">"Files"</th>
-                <th role="columnheader" scope="col">"Made with"</th><th role="columnheader" scope="col">"Download"</th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table>
-    }
+    table("Elements of this backup", &["Element", "State", "#Size", "#Files", "Made with", "Download"], rows)
 }
 
 fn element(p: &Page, e: &BackupElement) -> AnyView {
@@ -241,15 +231,7 @@ fn links(p: &Page) -> Option<AnyView> {
     (!rows.is_empty()).then(|| {
         html! {
             <section class="stack"><h2>"Download links"</h2>
-                <table class="table cards" role="table">
-                    <caption class="sr">"Download links of this backup"</caption>
-                    <thead role="rowgroup"><tr role="row">
-                        <th role="columnheader" scope="col">"Element"</th><th role="columnheader" scope="col">"State"</th>
-                        <th role="columnheader" scope="col">"Made"</th><th role="columnheader" scope="col">"Good until"</th>
-                        <th role="columnheader" scope="col" class="num">"Uses"</th><th role="columnheader" scope="col"><span class="sr">"Actions"</span></th>
-                    </tr></thead>
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
+                {table("Download links of this backup", &["Element", "State", "Made", "Good until", "#Uses", ""], rows)}
             </section>
         }
     })

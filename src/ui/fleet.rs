@@ -1,6 +1,6 @@
 //! The sites of a reader, and how each stands.
 
-use super::kit::{ago, state, time};
+use super::kit::{ago, state, table, time};
 use super::shell::{Shell, page as whole};
 use crate::domain::page::{EnvironmentCard, Fleet, Health};
 use crate::domain::paths;
@@ -16,7 +16,7 @@ pub fn page(shell: Shell, fleet: Fleet) -> String {
         let rows = match (fleet.sites.is_empty(), filtered) {
             (true, false) => empty(administrator).into_any(),
             (true, true) => nothing_found().into_any(),
-            (false, _) => table(&fleet).into_any(),
+            (false, _) => environments(&fleet),
         };
         let counts = (!fleet.counts.is_empty()).then(|| counts(&fleet));
         let filters = (!fleet.counts.is_empty()).then(|| filters(&fleet));
@@ -66,22 +66,10 @@ fn filters(fleet: &Fleet) -> AnyView {
     }
 }
 
-fn table(fleet: &Fleet) -> AnyView {
+fn environments(fleet: &Fleet) -> AnyView {
     let several = fleet.several_tenants;
     let rows: Vec<_> = fleet.sites.iter().flat_map(|site| site.environments.iter().map(move |e| row(e, several))).collect();
-    html! {
-        <table class="table cards" role="table">
-            <caption class="sr">"Environments of your sites"</caption>
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Environment"</th>
-                <th role="columnheader" scope="col">"State"</th>
-                <th role="columnheader" scope="col">"Last good backup"</th>
-                <th role="columnheader" scope="col">"Stack"</th>
-                <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table>
-    }
+    table("Environments of your sites", &["Environment", "State", "Last good backup", "Stack", ""], rows)
 }
 
 fn row(e: &EnvironmentCard, several: bool) -> AnyView {

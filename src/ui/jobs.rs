@@ -1,6 +1,6 @@
 //! Jobs: what runs and waits, one job with its log.
 
-use super::kit::{ago, clock, crumbs, iso, post, progress, state, time};
+use super::kit::{ago, clock, crumbs, iso, post, progress, state, table, time};
 use super::shell::{Shell, page as whole};
 use crate::base::units;
 use crate::base::zone::Zone;
@@ -49,7 +49,7 @@ pub fn list(shell: Shell, heading: &'static str, jobs: Vec<JobRow>, older: Optio
             html! { <div class="empty"><h2>"No job"</h2><p>"Backups and restores that run or have run are listed here."</p></div> }
                 .into_any()
         } else {
-            table(rows).into_any()
+            table("Jobs, newest first", &["Job", "State", "How far", "Asked for", ""], rows)
         };
         let older = older.map(|id| html! { <nav class="pager" aria-label="Pages"><a class="button small" rel="next" href=format!("{path}?state={asked_state}&after={id}")>"Older"</a></nav> });
         html! {
@@ -62,20 +62,6 @@ pub fn list(shell: Shell, heading: &'static str, jobs: Vec<JobRow>, older: Optio
             {older}
         }
     })
-}
-
-fn table<V: IntoView + 'static>(rows: V) -> AnyView {
-    html! {
-        <table class="table cards" role="table">
-            <caption class="sr">"Jobs, newest first"</caption>
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Job"</th><th role="columnheader" scope="col">"State"</th>
-                <th role="columnheader" scope="col">"How far"</th><th role="columnheader" scope="col">"Asked for"</th>
-                <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table>
-    }
 }
 
 fn row(job: &JobRow) -> AnyView {

@@ -72,6 +72,24 @@ pub fn state(word: &str) -> AnyView {
     html! { <span class="state" data-state=word.clone()>{word.clone()}</span> }
 }
 
+/// A table that becomes a list of cards where the window is narrow. `#Size` heads a column of numbers; an empty head, one
+/// of buttons.
+pub fn table(caption: impl Into<String>, heads: &[&'static str], rows: Vec<AnyView>) -> AnyView {
+    let head = |name: &&'static str| match name.strip_prefix('#') {
+        Some(name) => html! { <th role="columnheader" scope="col" class="num">{name}</th> },
+        None if name.is_empty() => html! { <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th> },
+        None => html! { <th role="columnheader" scope="col">{*name}</th> },
+    };
+    let heads: Vec<_> = heads.iter().map(head).collect();
+    html! {
+        <table class="table cards" role="table">
+            <caption class="sr">{caption.into()}</caption>
+            <thead role="rowgroup"><tr role="row">{heads}</tr></thead>
+            <tbody role="rowgroup">{rows}</tbody>
+        </table>
+    }
+}
+
 /// Where a page stands: names with addresses, the last one is the page itself.
 pub fn crumbs(trail: Vec<(String, String)>, here: impl Into<String>) -> AnyView {
     let links: Vec<_> = trail.into_iter().map(|(name, href)| html! { <li><a href=href>{name}</a></li> }).collect();

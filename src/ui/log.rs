@@ -1,6 +1,6 @@
 //! The log of an environment: its filters, its rows, its pages.
 
-use super::kit::{option, post, state, time, when};
+use super::kit::{option, post, state, table, time, when};
 use crate::base::units;
 use crate::base::words::percent;
 use crate::base::zone::Zone;
@@ -13,7 +13,7 @@ use leptos::prelude::*;
 pub fn section(o: &Overview, log: &Log, trash: bool) -> AnyView {
     let title = if trash { "Trash" } else { "Backups" };
     let rows = match (log.rows.is_empty(), log.asked.narrows(), trash) {
-        (false, ..) => table(o, log).into_any(),
+        (false, ..) => backups(o, log),
         (true, true, _) => nothing(o).into_any(),
         (true, false, true) => html! { <div class="empty"><p>"The trash is empty."</p></div> }.into_any(),
         (true, false, false) => none_yet(o).into_any(),
@@ -62,21 +62,9 @@ fn filters(o: &Overview, asked: &LogQuery) -> AnyView {
     }
 }
 
-fn table(o: &Overview, log: &Log) -> AnyView {
+fn backups(o: &Overview, log: &Log) -> AnyView {
     let rows: Vec<_> = log.rows.iter().map(|r| row(o, r)).collect();
-    html! {
-        <table class="table cards" role="table">
-            <caption class="sr">{format!("Backups of {}, newest first", o.card.title())}</caption>
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Time"</th>
-                <th role="columnheader" scope="col">"State"</th>
-                <th role="columnheader" scope="col">"Reason"</th>
-                <th role="columnheader" scope="col">"Elements"</th>
-                <th role="columnheader" scope="col">"Kept"</th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table>
-    }
+    table(format!("Backups of {}, newest first", o.card.title()), &["Time", "State", "Reason", "Elements", "Kept"], rows)
 }
 
 fn row(o: &Overview, r: &LogRow) -> AnyView {

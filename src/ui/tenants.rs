@@ -1,6 +1,6 @@
 //! Tenants with their members, invitations and activity.
 
-use super::kit::{crumbs, iso, option, post, problem, state, time};
+use super::kit::{crumbs, iso, option, post, problem, state, table, time};
 use super::one_time::{Problem, with_article};
 use super::shell::{Shell, page as whole};
 use super::{activity, errors::capital};
@@ -15,23 +15,14 @@ pub fn list(shell: Shell, cards: Vec<TenantCard>) -> String {
         let empty = cards.is_empty().then(|| {
             html! { <div class="empty"><h2>"You are a member of no tenant"</h2><p>"Sites belong to tenants. Ask an owner or the administrator for an invitation."</p></div> }
         });
-        let table = (!cards.is_empty()).then(|| table(&cards));
+        let table = (!cards.is_empty()).then(|| tenants(&cards));
         html! { <h1>"Members"</h1>{empty}{table} }
     })
 }
 
-fn table(cards: &[TenantCard]) -> AnyView {
+fn tenants(cards: &[TenantCard]) -> AnyView {
     let rows: Vec<_> = cards.iter().map(row).collect();
-    html! {
-        <table class="table cards" role="table">
-            <caption class="sr">"Tenants"</caption>
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Tenant"</th><th role="columnheader" scope="col">"Your role"</th>
-                <th role="columnheader" scope="col">"Members"</th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table>
-    }
+    table("Tenants", &["Tenant", "Your role", "Members"], rows)
 }
 
 fn row(card: &TenantCard) -> AnyView {
@@ -109,19 +100,7 @@ fn invited(invited: Invited) -> AnyView {
 fn members(p: &Page) -> AnyView {
     let rows: Vec<_> = p.members.iter().map(|m| member(m, p)).collect();
     let none = p.members.is_empty().then(|| html! { <p>"Nobody yet. Invite the first owner below."</p> });
-    let table = (!p.members.is_empty()).then(|| {
-        html! {
-            <table class="table cards" role="table">
-                <caption class="sr">"Members"</caption>
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">"Account"</th><th role="columnheader" scope="col">"Role"</th>
-                    <th role="columnheader" scope="col">"Since"</th>
-                    <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        }
-    });
+    let table = (!p.members.is_empty()).then(|| table("Members", &["Account", "Role", "Since", ""], rows));
     html! { <section class="stack" aria-label="Members">{none}{table}</section> }
 }
 
@@ -180,15 +159,7 @@ fn invitations(p: &Page) -> AnyView {
     let rows: Vec<_> = p.invitations.iter().map(row).collect();
     html! {
         <section class="stack"><h2>"Open invitations"</h2>
-            <table class="table cards" role="table">
-                <caption class="sr">"Invitations that wait for an answer"</caption>
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">"E-mail address"</th><th role="columnheader" scope="col">"Role"</th>
-                    <th role="columnheader" scope="col">"Good until"</th>
-                    <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
+            {table("Invitations that wait for an answer", &["E-mail address", "Role", "Good until", ""], rows)}
         </section>
     }
 }

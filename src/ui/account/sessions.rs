@@ -1,6 +1,6 @@
 //! Browsers that are signed in.
 
-use super::super::kit::{ago, iso, post, time};
+use super::super::kit::{ago, iso, post, table, time};
 use crate::domain::paths;
 use crate::domain::people::Session;
 use leptos::prelude::*;
@@ -15,15 +15,7 @@ pub(super) fn section(sessions: &[Session]) -> AnyView {
     html! {
         <section class="stack" id="sessions">
             <h2>"Sessions"</h2>
-            <table class="table cards" role="table">
-                <caption class="sr">"Browsers that are signed in with your account"</caption>
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">"Browser"</th><th role="columnheader" scope="col">"Address"</th>
-                    <th role="columnheader" scope="col">"Last used"</th>
-                    <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
+            {table("Browsers that are signed in with your account", &["Browser", "Address", "Last used", ""], rows)}
             {all}
         </section>
     }

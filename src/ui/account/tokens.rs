@@ -1,6 +1,6 @@
 //! API tokens: made, shown once, revoked.
 
-use super::super::kit::{ago, iso, post, problem, time};
+use super::super::kit::{ago, iso, post, problem, table, time};
 use super::super::shell::{Shell, page as whole};
 use super::{Page, Section};
 use crate::base::secret::Secret;
@@ -10,7 +10,7 @@ use crate::domain::rights::Right;
 use leptos::prelude::*;
 
 pub(super) fn section(p: &Page) -> AnyView {
-    let table = (!p.tokens.is_empty()).then(|| table(&p.tokens));
+    let table = (!p.tokens.is_empty()).then(|| list(&p.tokens));
     html! {
         <section class="stack" id="tokens">
             <h2>"API tokens"</h2>
@@ -22,19 +22,9 @@ pub(super) fn section(p: &Page) -> AnyView {
     }
 }
 
-fn table(tokens: &[Token]) -> AnyView {
+fn list(tokens: &[Token]) -> AnyView {
     let rows: Vec<_> = tokens.iter().map(row).collect();
-    html! {
-        <table class="table cards" role="table">
-            <caption class="sr">"Your API tokens"</caption>
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Name"</th><th role="columnheader" scope="col">"May"</th>
-                <th role="columnheader" scope="col">"Last used"</th><th role="columnheader" scope="col">"Expires"</th>
-                <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table>
-    }
+    table("Your API tokens", &["Name", "May", "Last used", "Expires", ""], rows)
 }
 
 fn row(t: &Token) -> AnyView {

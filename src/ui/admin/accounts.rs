@@ -1,10 +1,10 @@
 //! Accounts of the installation, and the invitation of new ones.
 
-use super::{Problem, choose, field, heads, same};
+use super::{Problem, choose, field, same};
 use crate::base::clock::Millis;
 use crate::domain::paths;
 use crate::domain::people::Account;
-use crate::ui::kit::{post, problem, state, when};
+use crate::ui::kit::{post, problem, state, table, when};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -40,14 +40,7 @@ pub fn page(shell: Shell, p: Page) -> String {
             html! { <div class="empty"><h2>"No account is like this"</h2><p>"No address and no name holds what you asked for."</p></div> }
                 .into_any()
         } else {
-            html! {
-                <table class="table cards" role="table">
-                    <caption class="sr">"Accounts, by address"</caption>
-                    {heads(&["Account", "State", "Second factor", "Tenants"])}
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
-            }
-            .into_any()
+            table("Accounts, by address", &["Account", "State", "Second factor", "Tenants", ""], rows)
         };
         let next = p.next.as_ref().map(|after| {
             let percent = crate::base::words::percent;
@@ -60,7 +53,7 @@ pub fn page(shell: Shell, p: Page) -> String {
             {problem(p.problem.clone())}
             {invited(&p)}
             <form class="filters" method="get" role="search" aria-label="Find accounts">
-                <div class="field"><label for="q">"Address or name contains"</label><input class="input" type="search" id="q" name="q" value=p.search.clone()/></div>
+                <div class="field"><label for="q">"Who"</label><input class="input" type="search" id="q" name="q" value=p.search.clone()/></div>
                 <div class="actions"><button class="button">"Show"</button>{clear}</div>
             </form>
             {body}

@@ -2,7 +2,7 @@
 
 use crate::base::words::percent;
 use crate::domain::page::{Activity, ActivityLine, ActivityQuery};
-use crate::ui::kit::time;
+use crate::ui::kit::{table, time};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -12,7 +12,7 @@ pub fn page(shell: Shell, a: Activity) -> String {
         let body = if rows.is_empty() {
             html! { <div class="empty"><h2>"Nothing was done"</h2><p>"No act is like this."</p></div> }.into_any()
         } else {
-            table(rows).into_any()
+            table("What was done, newest first", &["Time", "Action", "Who", "Tenant", "What"], rows)
         };
         let query = query(&a.asked);
         let first =
@@ -61,20 +61,6 @@ fn filters(a: &Activity) -> AnyView {
     }
 }
 
-fn table<V: IntoView + 'static>(rows: V) -> AnyView {
-    html! {
-        <table class="table cards" role="table">
-            <caption class="sr">"What was done, newest first"</caption>
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Time"</th><th role="columnheader" scope="col">"Action"</th>
-                <th role="columnheader" scope="col">"Who"</th><th role="columnheader" scope="col">"Tenant"</th>
-                <th role="columnheader" scope="col">"What"</th>
-            </tr></thead>
-            <tbody role="rowgroup">{rows}</tbody>
-        </table>
-    }
-}
-
 fn row(l: &ActivityLine) -> AnyView {
     let marked = l.as_administrator.then(|| html! { <small class="soft">"as an administrator"</small> });
     let from = (!l.address.is_empty()).then(|| html! { <small class="soft wrap">"from "{l.address.clone()}</small> });
@@ -82,8 +68,8 @@ fn row(l: &ActivityLine) -> AnyView {
     html! {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead regular">{time(l.at)}</th>
-            <td role="cell" class="lead"><code>{l.action.clone()}</code></td>
-            <td role="cell" data-label="Who"><div><span class="wrap">{l.actor.clone()}</span>{marked}" "{from}</div></td>
+            <td role="cell" class="lead"><code class="nowrap">{l.action.clone()}</code></td>
+            <td role="cell" data-label="Who"><div><span class="wrap">{l.actor.clone()}</span>" "{marked}" "{from}</div></td>
             <td role="cell" data-label="Tenant"><span>{l.tenant.clone()}</span></td>
             <td role="cell" data-label="What"><div>{detail}" "<small class="soft wrap">{l.object.clone()}</small></div></td>
         </tr>

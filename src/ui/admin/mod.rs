@@ -80,15 +80,6 @@ fn said(hint: &'static str, id: String) -> Option<AnyView> {
     (!hint.is_empty()).then(|| html! { <span class="hint" id=id>{hint}</span> })
 }
 
-/// The head of a table whose last column, without a name, holds what can be done.
-fn heads(names: &[&'static str]) -> AnyView {
-    let all: Vec<_> = names.iter().map(|name| html! { <th role="columnheader" scope="col">{*name}</th> }).collect();
-    html! {
-        <thead role="rowgroup"><tr role="row">{all}
-            <th role="columnheader" scope="col"><span class="sr">"Actions"</span></th></tr></thead>
-    }
-}
-
 /// Pairs of the same text: what is sent is what is read.
 fn same(names: &[&str]) -> Vec<(String, String)> {
     names.iter().map(|n| ((*n).to_owned(), (*n).to_owned())).collect()

@@ -1,10 +1,9 @@
 //! The queue of the installation: what runs, what waits and for what, and who works.
 
-use super::heads;
 use crate::domain::page::{JobRow, Queue, Worker};
 use crate::domain::paths;
 use crate::ui::Now;
-use crate::ui::kit::{ago, post, progress, state, time};
+use crate::ui::kit::{ago, post, progress, state, table, time};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -15,14 +14,7 @@ pub fn page(shell: Shell, q: Queue) -> String {
         let body = if rows.is_empty() {
             html! { <div class="empty"><h2>"No job"</h2><p>"No job of the installation is in this state."</p></div> }.into_any()
         } else {
-            html! {
-                <table class="table cards" role="table">
-                    <caption class="sr">"Jobs of every tenant, newest first"</caption>
-                    {heads(&["Job", "State", "How far", "Asked for", "Worker"])}
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
-            }
-            .into_any()
+            table("Jobs of every tenant, newest first", &["Job", "State", "How far", "Asked for", "Worker", ""], rows)
         };
         let older = q.older.as_ref().map(|id| {
             let href = format!("/admin/queue?state={}&after={id}", q.asked);
@@ -94,17 +86,7 @@ fn workers(all: &[Worker]) -> AnyView {
     let body = if rows.is_empty() {
         html! { <p class="soft">"No worker has begun anything within two days."</p> }.into_any()
     } else {
-        html! {
-            <table class="table cards" role="table">
-                <caption class="sr">"Workers that began something within two days"</caption>
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">"Worker"</th><th role="columnheader" scope="col" class="num">"Runs now"</th>
-                    <th role="columnheader" scope="col">"Last began"</th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table("Workers that began something within two days", &["Worker", "#Runs now", "Last began"], rows)
     };
     html! { <section class="stack"><h2>"Workers"</h2><div id="workers" data-part="">{body}</div></section> }
 }

@@ -1,9 +1,9 @@
 //! Server accounts: with one, a restore imports into a new database.
 
-use super::{Problem, choose, field, heads, secret, trail};
+use super::{Problem, choose, field, secret, trail};
 use crate::domain::page::ServerRow;
 use crate::domain::paths;
-use crate::ui::kit::{post, problem};
+use crate::ui::kit::{post, problem, table};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -27,14 +27,7 @@ pub fn list(shell: Shell, servers: Vec<ServerRow>, typed: Typed, wrong: Problem)
             html! { <div class="empty"><h2>"No server account"</h2><p>"Without one a restore imports beside the live tables. With one it imports into a new database, and an undo is exact."</p></div> }
                 .into_any()
         } else {
-            html! {
-                <table class="table cards" role="table">
-                    <caption class="sr">"Server accounts"</caption>
-                    {heads(&["Server", "Address", "Account", "Version", "Used by"])}
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
-            }
-            .into_any()
+            table("Server accounts", &["Server", "Address", "Account", "Version", "Used by", ""], rows)
         };
         html! {
             <h1>"Servers"</h1>

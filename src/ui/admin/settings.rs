@@ -3,7 +3,7 @@
 use super::{Problem, field};
 use crate::domain::page::Installation;
 use crate::domain::view::Letter;
-use crate::ui::kit::{iso, post, problem, state, time};
+use crate::ui::kit::{iso, post, problem, state, table, time};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -68,17 +68,7 @@ fn letters(all: &[Letter]) -> AnyView {
     let body = if rows.is_empty() {
         html! { <p class="soft">"No letter was written yet."</p> }.into_any()
     } else {
-        html! {
-            <table class="table cards" role="table">
-                <caption class="sr">"The newest letters"</caption>
-                <thead role="rowgroup"><tr role="row">
-                    <th role="columnheader" scope="col">"Letter"</th><th role="columnheader" scope="col">"State"</th>
-                    <th role="columnheader" scope="col">"To"</th><th role="columnheader" scope="col">"Written"</th>
-                </tr></thead>
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        }
-        .into_any()
+        table("The newest letters", &["Letter", "State", "To", "Written"], rows)
     };
     html! { <section class="stack"><h2>"The newest letters"</h2>{body}</section> }
 }

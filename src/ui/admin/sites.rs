@@ -1,11 +1,11 @@
 //! Every environment of the installation, and the form that adds one in two steps: look, then add.
 
-use super::{Problem, choose, field, heads, lines, same, secret, tick, trail};
+use super::{Problem, choose, field, lines, same, secret, tick, trail};
 use crate::domain::page::{EnvironmentCard, Fleet};
 use crate::domain::paths;
 use crate::domain::site::{DatabaseAddress, Endpoint};
 use crate::domain::view::Added;
-use crate::ui::kit::{problem, state};
+use crate::ui::kit::{problem, state, table};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -15,14 +15,7 @@ pub fn list(shell: Shell, fleet: Fleet) -> String {
         let body = if rows.is_empty() {
             html! { <div class="empty"><h2>"No environment"</h2><p>"Nothing is called so, or nothing was added yet."</p></div> }.into_any()
         } else {
-            html! {
-                <table class="table cards" role="table">
-                    <caption class="sr">"Environments of every tenant"</caption>
-                    {heads(&["Environment", "State", "Tenant", "Stack"])}
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
-            }
-            .into_any()
+            table("Environments of every tenant", &["Environment", "State", "Tenant", "Stack", ""], rows)
         };
         let percent = crate::base::words::percent;
         let next = fleet.next.as_ref().map(|after| {

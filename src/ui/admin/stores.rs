@@ -2,7 +2,7 @@
 
 use crate::base::units;
 use crate::domain::page::{Repository, Store};
-use crate::ui::kit::post;
+use crate::ui::kit::{post, table};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -21,7 +21,7 @@ pub fn page(shell: Shell, store: Store) -> String {
                 <dt>"Free"</dt>{free}
                 <dt>"Stored"</dt><dd>{units::size(store.bytes)}" by all backups, in "{repositories(store.repositories.len())}</dd>
             </dl></div></section>
-            {table(&store)}
+            {by_site(&store)}
         }
     })
 }
@@ -30,19 +30,12 @@ fn repositories(n: usize) -> String {
     if n == 1 { "1 repository".into() } else { format!("{n} repositories") }
 }
 
-fn table(store: &Store) -> Option<AnyView> {
+fn by_site(store: &Store) -> Option<AnyView> {
     let rows: Vec<_> = store.repositories.iter().map(row).collect();
     (!rows.is_empty()).then(|| {
         html! {
             <section class="stack"><h2>"Repositories"</h2>
-                <table class="table cards" role="table">
-                    <caption class="sr">"Repositories by site"</caption>
-                    <thead role="rowgroup"><tr role="row">
-                        <th role="columnheader" scope="col">"Site"</th><th role="columnheader" scope="col" class="num">"Backups"</th>
-                        <th role="columnheader" scope="col" class="num">"Stored"</th><th role="columnheader" scope="col">"Location"</th>
-                    </tr></thead>
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
+                {table("Repositories by site", &["Site", "#Backups", "#Stored", "Location"], rows)}
                 <p class="small soft">"What is stored is what the backups added, as the catalogue knows it; equal content is stored once."</p>
             </section>
         }

@@ -1,10 +1,10 @@
 //! The tenants of the installation, and what each may use.
 
-use super::{Problem, field, heads, trail};
+use super::{Problem, field, trail};
 use crate::base::units;
 use crate::domain::page::TenantRow;
 use crate::domain::paths;
-use crate::ui::kit::{post, problem, state};
+use crate::ui::kit::{post, problem, state, table};
 use crate::ui::shell::{Shell, page as whole};
 use leptos::prelude::*;
 
@@ -16,14 +16,7 @@ pub fn list(shell: Shell, tenants: Vec<TenantRow>, typed: String, wrong: Problem
             html! { <div class="empty"><h2>"No tenant yet"</h2><p>"A tenant is somebody whose sites are kept here. Create the first one below."</p></div> }
                 .into_any()
         } else {
-            html! {
-                <table class="table cards" role="table">
-                    <caption class="sr">"Tenants"</caption>
-                    {heads(&["Tenant", "State", "Plan", "Stored", "Backups", "Sites", "Members"])}
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
-            }
-            .into_any()
+            table("Tenants", &["Tenant", "State", "Plan", "Stored", "Backups", "Sites", "Members", ""], rows)
         };
         html! {
             <h1>"Tenants"</h1>
