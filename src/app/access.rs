@@ -75,8 +75,11 @@ pub struct Standing {
 impl Standing {
     async fn find(conn: &mut Conn, actor: &Actor, tenant: &TenantId) -> Result<Option<Self>> {
         let Some(found) = db::tenants::standing(conn, tenant, &actor.account).await? else { return Ok(None) };
-        let role = found.role.as_deref().map(Role::parse).transpose()?;
-        Ok(Some(Self { role, active: found.state == "active" }))
+        Self::read(found.role.as_deref(), &found.state).map(Some)
+    }
+    /// From what was read already: the actor's role in the tenant, and the tenant's state.
+    pub(super) fn read(role: Option<&str>, state: &str) -> Result<Self> {
+        Ok(Self { role: role.map(Role::parse).transpose()?, active: state == "active" })
     }
     /// Not so for an administrator who only looks in.
     pub fn is_member(&self) -> bool {

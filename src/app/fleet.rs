@@ -1,10 +1,12 @@
 //! The fleet: every environment that a reader may see, and how each stands.
 
-use super::{App, access::Actor, environments};
+use super::access::{Actor, Standing};
+use super::{App, environments};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::db;
 use crate::db::environments::Card;
+use crate::db::tenants::Membership;
 use crate::domain::page::{Fleet, FleetQuery, Health, SiteCard};
 
 /// Environments on one page; the last site is left to the next page when it would be cut.
@@ -27,8 +29,9 @@ pub async fn page(app: &App, actor: &Actor, asked: FleetQuery) -> Result<Fleet> 
     let next = cut_at_a_site(&mut rows);
     let counts = db::environments::healths(&mut conn, stale_before, member).await?;
     let counts = counts.into_iter().map(|(word, n)| Ok((Health::parse(&word)?, n.unsigned_abs()))).collect::<Result<_>>()?;
-    let several_tenants = actor.administrator || db::tenants::of_account(&mut conn, &actor.account).await?.len() > 1;
-    Ok(Fleet { sites: by_site(rows)?, counts, next, asked, several_tenants })
+    let memberships = db::tenants::of_account(&mut conn, &actor.account).await?;
+    let several_tenants = actor.administrator || memberships.len() > 1;
+    Ok(Fleet { sites: by_site(rows, actor, &memberships)?, counts, next, asked, several_tenants })
 }
 
 /// When there is more than a page, drops the site that may be cut and says after which one the next page begins.
@@ -43,13 +46,17 @@ fn cut_at_a_site(rows: &mut Vec<Card>) -> Option<String> {
     rows.last().map(|r| format!("{}/{}", r.tenant, r.site))
 }
 
-fn by_site(rows: Vec<Card>) -> Result<Vec<SiteCard>> {
+fn by_site(rows: Vec<Card>, actor: &Actor, memberships: &[Membership]) -> Result<Vec<SiteCard>> {
     let mut sites: Vec<SiteCard> = Vec::new();
     for row in rows {
         let environment = environments::card_of(&row)?;
         match sites.last_mut().filter(|s| s.tenant == row.tenant && s.name == row.site) {
             Some(site) => site.environments.push(environment),
-            None => sites.push(SiteCard { tenant: row.tenant, name: row.site, environments: vec![environment] }),
+            None => {
+                let role = memberships.iter().find(|m| m.tenant_id == row.tenant_id).map(|m| m.role.as_str());
+                let rights = Standing::read(role, &row.tenant_state)?.rights(actor);
+                sites.push(SiteCard { tenant: row.tenant, name: row.site, rights, environments: vec![environment] });
+            }
         }
     }
     Ok(sites)

@@ -49,6 +49,8 @@ impl EnvironmentCard {
 pub struct SiteCard {
     pub tenant: String,
     pub name: String,
+    /// Of the reader, in its tenant.
+    pub rights: Rights,
     pub environments: Vec<EnvironmentCard>,
 }
 

@@ -4,6 +4,7 @@ use super::kit::{ago, state, table, time};
 use super::shell::{Shell, page as whole};
 use crate::domain::page::{EnvironmentCard, Fleet, Health};
 use crate::domain::paths;
+use crate::domain::rights::Right;
 use leptos::prelude::*;
 
 /// The page `Sites`.
@@ -68,11 +69,15 @@ fn filters(fleet: &Fleet) -> AnyView {
 
 fn environments(fleet: &Fleet) -> AnyView {
     let several = fleet.several_tenants;
-    let rows: Vec<_> = fleet.sites.iter().flat_map(|site| site.environments.iter().map(move |e| row(e, several))).collect();
+    let rows: Vec<_> = fleet
+        .sites
+        .iter()
+        .flat_map(|site| site.environments.iter().map(move |e| row(e, several, site.rights.may(Right::Create))))
+        .collect();
     table("Environments of your sites", &["Environment", "State", "Last good backup", "Stack", ""], rows)
 }
 
-fn row(e: &EnvironmentCard, several: bool) -> AnyView {
+fn row(e: &EnvironmentCard, several: bool, may_create: bool) -> AnyView {
     let title = e.title();
     let tenant = several.then(|| html! { <small class="soft">{e.tenant.clone()}</small> });
     let word = if e.running.is_some() { "running" } else { e.health.word() };
@@ -81,13 +86,16 @@ fn row(e: &EnvironmentCard, several: bool) -> AnyView {
         None => html! { <span>"never"</span> }.into_any(),
     };
     let ended = e.last_ended.map(|(state, at)| html! { <small class="soft">{format!("newest one {state} ")}{ago(at)}</small> });
+    let back_up = may_create.then(|| {
+        html! { <a class="button small" href=paths::create_backup(&e.id)>"Back up"<span class="sr">" "{title.clone()}</span></a> }
+    });
     html! {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead"><a class="wrap" href=paths::environment(&e.id)>{title.clone()}</a>{tenant}</th>
             <td role="cell" class="lead">{state(word)}</td>
             <td role="cell" data-label="Last good">{good}{ended}</td>
             <td role="cell" data-label="Stack"><span>{e.stack.clone()}</span></td>
-            <td role="cell"><a class="button small" href=paths::create_backup(&e.id)>"Back up"<span class="sr">" "{title}</span></a></td>
+            <td role="cell">{back_up}</td>
         </tr>
     }
 }

@@ -75,6 +75,20 @@ fn rights_that_were_taken_away_are_gone_with_the_next_request_and_what_was_follo
     }
 }
 
+#[test]
+fn the_fleet_offers_a_backup_to_whoever_may_make_one() {
+    let world = World::new();
+    let form = format!("href=\"/environments/{}/backup\"", world.shop);
+    let offered = |who: &str| world.get(who, "/").body.contains(&form);
+    for (who, may) in [("viewer", false), ("developer", true), ("owner", true), ("administrator", true)] {
+        assert_eq!(offered(who), may, "{who}");
+    }
+    world.db().execute("update tenants set state = 'suspended' where id = ?1", [world.acme.as_str()]).unwrap();
+    for (who, may) in [("owner", false), ("administrator", true)] {
+        assert_eq!(offered(who), may, "{who}, while the tenant is suspended");
+    }
+}
+
 /// A job carries no right of its own: whoever asked for it must still have it when it begins.
 #[test]
 fn a_backup_and_a_restore_that_wait_are_refused_when_whoever_asked_may_no_longer() {
