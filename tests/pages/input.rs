@@ -68,6 +68,26 @@ fn a_backup_that_is_asked_for_wrongly_is_not_made_and_what_was_typed_is_kept() {
 }
 
 #[test]
+fn a_restore_for_which_too_little_was_chosen_shows_the_choice_again() {
+    let world = World::new();
+    let things = world.things(&world.shop);
+    let path = env(&things, "/restores");
+    let backup = things.backup.as_str();
+    let ticked = "value=\"code\" checked";
+    let send = |fields: &[(&str, &str)]| world.post("owner", &path, fields);
+    refused(&world, "no backup", 400, "No backup was chosen", ticked, || send(&[("element", "code")]));
+    refused(&world, "nothing at all", 400, "No backup was chosen", &format!("action=\"{}", env(&things, "/restore")), || send(&[]));
+    let picked = format!("value=\"{backup}\" checked");
+    refused(&world, "no element", 400, "Nothing was chosen to be restored", &picked, || send(&[("backup", backup)]));
+    refused(&world, "another place to come from", 400, "No backup was chosen", ticked, || {
+        send(&[("element", "code"), ("from", things.environment.as_str())])
+    });
+    assert_eq!(world.post("viewer", &path, &[]).status, 403);
+    assert_eq!(world.post("stranger", &path, &[]).status, 404);
+    assert_eq!(send(&[("backup", "bak_nowhere"), ("element", "code")]).status, 404);
+}
+
+#[test]
 fn a_form_that_is_sent_twice_is_one_request() {
     let world = World::new();
     let things = world.things(&world.shop);

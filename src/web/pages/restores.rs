@@ -88,12 +88,10 @@ async fn preview_of(
 ) -> Result<Html<String>> {
     let mut chosen = asked.chosen(id)?;
     chosen.problem = problem;
-    if chosen.elements.is_empty() {
-        return Err(Error::invalid("nothing was chosen to be restored").hint("choose at least one element"));
-    }
+    complete(&chosen)?;
     let choices = choices(app, reader, id, &asked.backup).await?;
     let choice = choices.choices.iter().find(|c| c.id == asked.backup).cloned();
-    let choice = choice.ok_or_else(|| Error::invalid("no backup was chosen").hint("choose one of the list"))?;
+    let choice = choice.ok_or_else(no_backup)?;
     let destination = choices.destinations.iter().find(|d| d.0 == chosen.to).map(|d| (d.1.clone(), d.2));
     let destination = destination.ok_or_else(|| crate::app::access::hidden("environment"))?;
     let new = wish(&chosen, true, None);
@@ -103,6 +101,21 @@ async fn preview_of(
     Ok(Html(ui::restore::preview(shell, Preview { choices, choice, plan, chosen, destination, typed: asked.confirm.clone(), undo_days })))
 }
 
+fn no_backup() -> Error {
+    Error::invalid("no backup was chosen").hint("choose one of the list")
+}
+
+/// Was enough chosen to say what would happen?
+fn complete(chosen: &Chosen) -> Result<()> {
+    if chosen.backup.is_empty() {
+        return Err(no_backup());
+    }
+    if chosen.elements.is_empty() {
+        return Err(Error::invalid("nothing was chosen to be restored").hint("choose at least one element"));
+    }
+    Ok(())
+}
+
 fn wish(chosen: &Chosen, dry_run: bool, confirm: Option<String>) -> view::CreateRestore {
     let elements = chosen.elements.iter().map(|e| e.name()).collect::<Vec<_>>().join(",");
     view::CreateRestore { backup: Some(chosen.backup.clone()), element: Some(elements), dry_run, confirm, ..view::CreateRestore::default() }
@@ -110,23 +123,33 @@ fn wish(chosen: &Chosen, dry_run: bool, confirm: Option<String>) -> view::Create
 
 /// `id` is the destination.
 pub async fn create(State(app): State<App>, reader: Reader, Path(id): Path<String>, Form(asked): Form<Asked>) -> Page<Response> {
-    let chosen = asked.chosen(&id)?;
-    let key = Some(asked.key.clone()).filter(|k| !k.is_empty() && k.len() <= 200);
-    let new = wish(&chosen, false, Some(asked.confirm.trim().to_owned()));
-    match restores::create(&app, &reader.actor, &EnvironmentId(id.clone()), &new, key).await {
-        Ok(answer) => {
-            let restore = answer.restore.ok_or_else(|| Error::internal("a restore that was not queued"))?;
-            Ok(Redirect::to(&paths::restore(&restore.id)).into_response())
-        }
+    match begin(&app, &reader, &id, &asked).await {
+        Ok(restore) => Ok(Redirect::to(&paths::restore(&restore.id)).into_response()),
         Err(e) if matches!(e.class(), Class::Invalid | Class::Conflict) => {
-            let (sentence, hint, _) = sentence_of(&e);
-            let problem = Some((ui::errors::capital(&sentence), hint.map(|h| ui::errors::capital(&h))));
             let from = if asked.from.is_empty() { id.clone() } else { asked.from.clone() };
-            let asked = Asked { to: id, ..asked };
-            let page = preview_of(&app, &reader, &from, &asked, problem).await.map_err(|_| e.clone())?;
-            Ok((status(e.class()), page).into_response())
+            again(&app, &reader, &from, &Asked { to: id, ..asked }, &e).await
         }
         Err(e) => Err(e.into()),
+    }
+}
+
+async fn begin(app: &App, reader: &Reader, id: &str, asked: &Asked) -> Result<view::Restore> {
+    let chosen = asked.chosen(id)?;
+    complete(&chosen)?;
+    let key = Some(asked.key.clone()).filter(|k| !k.is_empty() && k.len() <= 200);
+    let new = wish(&chosen, false, Some(asked.confirm.trim().to_owned()));
+    let answer = restores::create(app, &reader.actor, &EnvironmentId(id.to_owned()), &new, key).await?;
+    answer.restore.ok_or_else(|| Error::internal("a restore that was not queued"))
+}
+
+/// The page that was sent once more, with what is wrong about it. Where too little was chosen for that, the page before
+/// it, which is where one chooses.
+async fn again(app: &App, reader: &Reader, from: &str, asked: &Asked, e: &Error) -> Page<Response> {
+    let (sentence, hint, _) = sentence_of(e);
+    let problem = Some((ui::errors::capital(&sentence), hint.map(|h| ui::errors::capital(&h))));
+    match preview_of(app, reader, from, asked, problem).await {
+        Ok(page) => Ok((status(e.class()), page).into_response()),
+        Err(_) => choose_again(app, reader, from, asked, e).await,
     }
 }
 
