@@ -8,7 +8,7 @@ use crate::support::sqlite_site::{SqliteSite, TAG};
 use crate::support::{Scratch, copy_tree, php, run, write};
 use sitekeep::base::identity::Identity;
 use sitekeep::domain::element::Element;
-use sitekeep::domain::state::{BackupState, RestoreState};
+use sitekeep::domain::state::{BackupState, RestoreState, StepState};
 use std::process::Command;
 
 const NOTES: &str = "notes.live";
@@ -69,6 +69,8 @@ fn in_both_journal_modes_a_site_comes_back_whole_and_an_undo_is_exact() {
         let damaged = state(&site);
         let restore = panel.must_restore(NOTES, &[]);
         assert_eq!(restore.state, RestoreState::Succeeded);
+        let skipped: Vec<&str> = restore.steps.iter().filter(|s| s.state == StepState::Skipped).map(|s| s.name.as_str()).collect();
+        assert_eq!(skipped, ["maintenance_on", "reload", "maintenance_off", "clear_caches"], "this site has no way to do these");
         healthy.assert_same(&state(&site), &format!("restored, {mode}"));
         assert_eq!(site.git(&["describe", "--tags"]), TAG);
         // The site goes on: what is written now is no part of the way back.

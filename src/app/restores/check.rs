@@ -2,7 +2,7 @@
 
 use super::data;
 use super::run::Run;
-use super::steps::Step;
+use super::steps::{Acted, Step};
 use crate::app::servers::blocking;
 use crate::base::error::{Error, Result};
 use crate::base::units;
@@ -120,7 +120,7 @@ pub(super) async fn data(run: &mut Run<'_>) -> Result<Option<String>> {
 ///
 /// What was wrong before may be wrong still in two cases: an undo brings back what was there, and where the database was
 /// not restored, nothing can have hidden the answer of another one. A site that is mended element by element gets so far.
-pub(super) async fn ask_site(run: &mut Run<'_>, i: usize) -> Result<Option<String>> {
+pub(super) async fn ask_site(run: &mut Run<'_>, i: usize) -> Result<Acted> {
     let before = match run.row.undo_of {
         Some(_) => run.lines[i].journal.was_wrong.clone(),
         None if run.elements()?.contains(&Element::Database) => None,
@@ -132,13 +132,14 @@ pub(super) async fn ask_site(run: &mut Run<'_>, i: usize) -> Result<Option<Strin
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         match asked(run).await? {
-            None => return Ok(Some("The site was not asked for its page: no URL is set".into())),
-            Some(Ok(status)) => return Ok(Some(format!("The site answers with status {status}"))),
+            None => return Ok(Acted::skipped("The site was not asked for its page: no URL is set".into())),
+            Some(Ok(status)) => return Ok(Acted::done(Some(format!("The site answers with status {status}")))),
             Some(Err(why)) => last = why,
         }
     }
     if before.as_ref() == Some(&last) {
-        return Ok(Some(format!("The site does not answer as it should, as it did not before the restore: {last}")));
+        let told = format!("The site does not answer as it should, as it did not before the restore: {last}");
+        return Ok(Acted::done(Some(told)));
     }
     let url = run.env.definition.url.as_deref().unwrap_or_default();
     Err(Error::permanent(format!("after the switch the site does not answer as it should ({url}): {last}"))

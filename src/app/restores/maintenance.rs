@@ -4,7 +4,7 @@
 use super::journal::SettingsWere;
 use super::run::Run;
 use super::settings;
-use super::steps::Step;
+use super::steps::{Acted, Step};
 use crate::app::servers::blocking;
 use crate::base::error::{Error, Result};
 use crate::base::secret::hex;
@@ -20,9 +20,9 @@ pub(super) fn with_block(settings: &[u8]) -> Result<Vec<u8>> {
 
 /// Keeps visitors out: by the administrator's hook, or in the way of the stack. The code that is about to go live gets
 /// the same sign, so that it is not open for the moment between its switch and the end.
-pub(super) async fn on(run: &mut Run<'_>, i: usize) -> Result<Option<String>> {
+pub(super) async fn on(run: &mut Run<'_>, i: usize) -> Result<Acted> {
     if let Some(hook) = run.env.definition.hooks.maintenance_on.clone() {
-        return hooked(run, "maintenance_on", hook).await.map(Some);
+        return hooked(run, "maintenance_on", hook).await;
     }
     let root = run.env.definition.root.clone();
     let staged_code = run.line(Step::StageCode).and_then(|l| l.journal.swaps.first()).map(|s| s.aside.clone());
@@ -32,7 +32,7 @@ pub(super) async fn on(run: &mut Run<'_>, i: usize) -> Result<Option<String>> {
                 let (path, bytes, owner) = (root.join(&file), bytes.clone(), run.env.owner.clone());
                 blocking(move || host::place_file(&path, &bytes, &owner)).await?;
             }
-            Ok(None)
+            Ok(Acted::done(None))
         }
         Maintenance::SettingsBlock => {
             let live = run.env.definition.settings.clone().ok_or_else(|| Error::internal("a settings block without settings"))?;
@@ -42,9 +42,9 @@ pub(super) async fn on(run: &mut Run<'_>, i: usize) -> Result<Option<String>> {
             if let Some(path) = in_staged.filter(|p| p.exists()) {
                 block(&path, settings::read_staged(&path).await?).await?;
             }
-            Ok(None)
+            Ok(Acted::done(None))
         }
-        Maintenance::None { why } => Ok(Some(format!("No maintenance mode: {why}"))),
+        Maintenance::None { why } => Ok(Acted::skipped(format!("No maintenance mode: {why}"))),
     }
 }
 
@@ -76,9 +76,9 @@ async fn block(path: &Path, now: Content) -> Result<()> {
 }
 
 /// Lets visitors in. Repeatable; also the inverse of [`on`].
-pub(super) async fn off(run: &mut Run<'_>) -> Result<Option<String>> {
+pub(super) async fn off(run: &mut Run<'_>) -> Result<Acted> {
     if let Some(hook) = run.env.definition.hooks.maintenance_off.clone() {
-        return hooked(run, "maintenance_off", hook).await.map(Some);
+        return hooked(run, "maintenance_off", hook).await;
     }
     match stack::stack(run.env.definition.stack).maintenance(&run.env.definition) {
         Maintenance::Flag { file, bytes } => {
@@ -89,9 +89,9 @@ pub(super) async fn off(run: &mut Run<'_>) -> Result<Option<String>> {
             let live = run.env.definition.settings.clone().ok_or_else(|| Error::internal("a settings block without settings"))?;
             unblock(run, &live).await?;
         }
-        Maintenance::None { .. } => {}
+        Maintenance::None { .. } => return Ok(Acted::skipped("There was none to leave".into())),
     }
-    Ok(None)
+    Ok(Acted::done(None))
 }
 
 /// Takes the block out; where that gives back a file as it was known to be, its time of change comes back too.
@@ -124,16 +124,19 @@ fn mtime(meta: &std::fs::Metadata) -> i128 {
 }
 
 /// Long-running application servers read the new settings.
-pub(super) async fn reload(run: &mut Run<'_>) -> Result<Option<String>> {
+pub(super) async fn reload(run: &mut Run<'_>) -> Result<Acted> {
     match run.env.definition.hooks.reload.clone() {
-        Some(hook) => hooked(run, "reload", hook).await.map(Some),
-        None => Ok(None),
+        Some(hook) => hooked(run, "reload", hook).await,
+        None => Ok(Acted::skipped("No hook `reload` is set".into())),
     }
 }
 
 /// Caches of the old state must not be shown; what cannot be cleared is said and is no failure.
-pub(super) async fn clear_caches(run: &mut Run<'_>) -> Result<Option<String>> {
+pub(super) async fn clear_caches(run: &mut Run<'_>) -> Result<Acted> {
     let caches = stack::stack(run.env.definition.stack).caches(&run.env.definition);
+    if caches.is_empty() && run.env.definition.hooks.clear_caches.is_none() {
+        return Ok(Acted::skipped("No caches are known, and no hook `clear_caches` is set".into()));
+    }
     let mut said = Vec::new();
     for path in caches {
         let (owner, shown): (_, PathBuf) = (run.env.owner.clone(), path.clone());
@@ -146,15 +149,16 @@ pub(super) async fn clear_caches(run: &mut Run<'_>) -> Result<Option<String>> {
     {
         said.push(e.sentence());
     }
-    Ok((!said.is_empty()).then(|| said.join("; ")))
+    Ok(Acted::done((!said.is_empty()).then(|| said.join("; "))))
 }
 
-async fn hooked(run: &Run<'_>, name: &str, hook: Vec<String>) -> Result<String> {
+async fn hooked(run: &Run<'_>, name: &str, hook: Vec<String>) -> Result<Acted> {
     let (root, owner) = (run.env.definition.root.clone(), run.env.owner.clone());
     let timeout = Duration::from_millis(run.app().settings.hook_timeout.unsigned_abs());
     let said = blocking(move || host::run_hook(&hook, &root, &owner, timeout))
         .await
         .map_err(|e| e.context(format!("running the hook `{name}`")))?;
     let said = said.trim();
-    Ok(if said.is_empty() { format!("The hook `{name}` ran") } else { format!("The hook `{name}` said: {said}") })
+    let told = if said.is_empty() { format!("The hook `{name}` ran") } else { format!("The hook `{name}` said: {said}") };
+    Ok(Acted::done(Some(told)))
 }

@@ -1,7 +1,7 @@
 //! The driver: does the steps in order, unwinds them in reverse, and goes on where an attempt that died had come to.
 
 use super::journal::Line;
-use super::steps::{self, Step};
+use super::steps::{self, Acted, Step};
 use super::{aside, check, found, maintenance, safety, trees};
 use crate::app::App;
 use crate::app::access;
@@ -182,12 +182,12 @@ async fn forward(run: &mut Run<'_>) -> Result<()> {
         failpoint::hit(format_args!("restore.{step}.planned"))?;
         run.save(i, StepState::Started).await?;
         match act(run, i).await {
-            Ok(message) => {
-                if let Some(text) = &message {
+            Ok(acted) => {
+                if let Some(text) = &acted.message {
                     run.attempt.info(text).await;
                 }
-                run.lines[i].row.message = message;
-                run.save(i, StepState::Done).await?;
+                run.lines[i].row.message = acted.message;
+                run.save(i, acted.state).await?;
                 failpoint::hit(format_args!("restore.{step}.done"))?;
             }
             Err(e) if matches!(e.class(), Class::Fenced | Class::Cancelled) => return Err(e),
@@ -212,12 +212,12 @@ fn blamed(run: &Run<'_>, i: usize, e: Error) -> Error {
     e.hint(hint).context(format!("the backup {} is damaged", run.backup.id))
 }
 
-async fn act(run: &mut Run<'_>, i: usize) -> Result<Option<String>> {
+async fn act(run: &mut Run<'_>, i: usize) -> Result<Acted> {
     let step = run.lines[i].step.word();
     failpoint::hit(format_args!("restore.{step}.started"))?;
-    let message = steps::act(run, i).await?;
+    let acted = steps::act(run, i).await?;
     failpoint::hit(format_args!("restore.{step}.acted"))?;
-    Ok(message)
+    Ok(acted)
 }
 
 /// Takes back every step that was begun, last first. The reason is written down before the way back begins.

@@ -101,33 +101,51 @@ pub(super) fn line(restore: &Restore, position: usize, step: Step, journal: Stri
     }
 }
 
-/// Does line `i`; what it returns is shown beside the step.
-pub(super) async fn act(run: &mut Run<'_>, i: usize) -> Result<Option<String>> {
-    match run.lines[i].step {
+/// What became of a step, and what is shown beside it.
+#[derive(Debug)]
+pub(super) struct Acted {
+    /// `Done`, or `Skipped` where there was nothing to do.
+    pub state: StepState,
+    pub message: Option<String>,
+}
+
+impl Acted {
+    pub(super) fn done(message: Option<String>) -> Self {
+        Self { state: StepState::Done, message }
+    }
+    pub(super) fn skipped(why: String) -> Self {
+        Self { state: StepState::Skipped, message: Some(why) }
+    }
+}
+
+/// Does line `i`.
+pub(super) async fn act(run: &mut Run<'_>, i: usize) -> Result<Acted> {
+    let done = match run.lines[i].step {
         Step::Preflight => check::preflight(run, i).await,
         Step::SafetyBackup => safety::first_pass(run).await,
         Step::StageFiles => trees::stage(run, i, Element::Files).await,
         Step::StageCode => trees::stage(run, i, Element::Code).await,
         Step::StageDatabase => data::stage(run, i).await,
-        Step::MaintenanceOn => maintenance::on(run, i).await,
+        Step::MaintenanceOn => return maintenance::on(run, i).await,
         Step::CompleteSafety => safety::second_pass(run).await,
         Step::SwitchCode => trees::switch(run, i, Step::StageCode).await,
         Step::SwitchFiles => trees::switch(run, i, Step::StageFiles).await,
         Step::SwitchDatabase => data::switch(run, i).await,
         Step::SwitchSettings => settings::switch(run, i).await,
-        Step::Reload => maintenance::reload(run).await,
+        Step::Reload => return maintenance::reload(run).await,
         Step::CheckData => check::data(run).await,
-        Step::MaintenanceOff => maintenance::off(run).await,
-        Step::ClearCaches => maintenance::clear_caches(run).await,
-        Step::AskSite => check::ask_site(run, i).await,
-    }
+        Step::MaintenanceOff => return maintenance::off(run).await,
+        Step::ClearCaches => return maintenance::clear_caches(run).await,
+        Step::AskSite => return check::ask_site(run, i).await,
+    };
+    done.map(Acted::done)
 }
 
 /// Undoes line `i`, whatever part of it was done. What only looked, or only added a backup, leaves nothing to undo: a
 /// safety backup is never taken back.
 pub(super) async fn undo(run: &mut Run<'_>, i: usize) -> Result<()> {
     match run.lines[i].step {
-        Step::Preflight | Step::SafetyBackup | Step::CompleteSafety | Step::CheckData | Step::ClearCaches | Step::AskSite => Ok(()),
+        Step::Preflight | Step::SafetyBackup | Step::CheckData | Step::ClearCaches | Step::AskSite => Ok(()),
         // The site is as it was by now: what cannot be cleared away is said, and is no reason to lock it.
         Step::StageFiles | Step::StageCode => {
             let cleared = trees::discard(run, i).await;
@@ -137,14 +155,17 @@ pub(super) async fn undo(run: &mut Run<'_>, i: usize) -> Result<()> {
             let cleared = data::discard(run, i).await;
             left_over(run, i, cleared).await
         }
-        Step::MaintenanceOn => {
+        // It comes just before the first switch, so by now every switch is taken back, and visitors are still kept out. (Not
+        // with the step before it: that may have been skipped.)
+        Step::CompleteSafety => {
             reload_again(run).await;
-            maintenance::off(run).await.map(drop)
+            Ok(())
         }
+        Step::MaintenanceOn => maintenance::off(run).await.map(drop),
         Step::SwitchCode | Step::SwitchFiles => trees::switch_back(run, i).await,
         Step::SwitchDatabase => data::switch_back(run, i).await,
         Step::SwitchSettings => settings::switch_back(run, i).await,
-        // Done again once everything is switched back, before visitors come: see above.
+        // Done again once everything is switched back, before visitors come: see `CompleteSafety`.
         Step::Reload => Ok(()),
         Step::MaintenanceOff => maintenance::on_again(run).await,
     }
