@@ -66,7 +66,7 @@ fn what_a_dry_run_says_is_what_happens() {
     assert_eq!(keep.data(&["restore:list", "gallery.live"]), serde_json::json!([]));
     let said = lines(&plan);
     let promised = [
-        format!("database: {} is replaced", site.database.name),
+        format!("database: the database {} is replaced", site.database.name),
         "database: table node_field_data has 4 rows now and 3 in the backup".into(),
         "database: table node__body has 3 rows now and 3 in the backup".into(),
         "database: table rubbish (1 row) is not in the backup and goes away".into(),

@@ -166,7 +166,7 @@ fn difference_lines(element: Element, d: &Differences) -> Vec<String> {
 
 async fn database_lines(env: &environments::Opened, manifest: &Manifest, plan: &mut Plan) {
     let Some(access) = env.access.clone() else { return };
-    plan.lines.push(format!("database: {} is replaced", access.address.label()));
+    plan.lines.push(format!("database: the database {} is replaced", access.address.label()));
     match blocking(move || database(access).counts()).await {
         Ok(live) => plan.lines.extend(differences(&live, &manifest.rows)),
         Err(e) => plan.warnings.push(format!("the live database cannot be read: {}", e.sentence())),
