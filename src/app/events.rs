@@ -58,7 +58,8 @@ async fn backup(conn: &mut Conn, actor: &Actor, id: &BackupId) -> Result<String>
     let row = access::backup(conn, actor, id, Right::View).await?;
     let elements = db::backups::elements(conn, &TenantId(row.tenant_id.clone()), id).await?;
     let states: Vec<String> = elements.into_iter().map(|e| e.state).collect();
-    Ok(format!("{} {states:?} {:?} {}", row.state, row.deleted_at, job_of(conn, actor, row.job_id.as_deref()).await?))
+    let edited = (row.note, row.pinned);
+    Ok(format!("{} {states:?} {:?} {edited:?} {}", row.state, row.deleted_at, job_of(conn, actor, row.job_id.as_deref()).await?))
 }
 
 async fn restore(conn: &mut Conn, actor: &Actor, id: &RestoreId) -> Result<String> {

@@ -36,7 +36,7 @@ pub fn page(shell: Shell, p: Page) -> String {
             {crumbs(trail(&b.tenant, &title, &b.environment_id), format!("Backup of {}", when(created)))}
             <div class="row spread">
                 <div class="stack tight">
-                    <h1 class="wrap">{b.reason.clone()}" "<span id="state" data-part="">{state(b.state.word())}</span></h1>
+                    <h1 class="wrap"><span id="reason" data-part="">{b.reason.clone()}</span>" "<span id="state" data-part="">{state(b.state.word())}</span></h1>
                     <span class="soft">{title.clone()}" · "{time(created)}" · "{b.initiator.clone()}</span>
                 </div>
                 {actions(&p, &title, created)}
