@@ -82,7 +82,12 @@ fn refused(landing: &Landing) -> Response {
         Landing::Revoked => (StatusCode::GONE, ui::downloads::revoked()),
         Landing::Open(_) | Landing::Unknown => (StatusCode::NOT_FOUND, ui::downloads::unknown()),
     };
-    kept_private((status, Html(page)).into_response())
+    let mut response = kept_private((status, Html(page)).into_response());
+    if matches!(landing, Landing::Expired(_)) {
+        // Its form must say where it comes from, or it is taken for another site's where browsers send no more than that.
+        response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    }
+    response
 }
 
 /// Not in a cache, not in a search engine, and not told to the next page.
