@@ -284,6 +284,7 @@ fn a_site_is_added_in_two_steps_changed_and_its_hooks_are_no_affair_of_its_owner
     with(&[("reload", "touch\r\n/tmp/a b; x\r\n")]).leads_to(&path);
     let again = admin.get(&path);
     assert!(again.has("touch\n/tmp/a b; x") && again.has("*.tmp\n/cache"), "{}", again.body);
+    assert!(!again.body.contains("maxlength"), "a browser must not cut what is there already");
     assert_eq!(house.actions(&acme)[0], "environment.change");
     let owner = house.browser_of(&house.member("ann@example.test", &acme, Role::Owner));
     owner.post(&path, &[("reload", "id")]).is(404);

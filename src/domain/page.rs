@@ -20,6 +20,9 @@ words! {
     }
 }
 
+/// Bytes that a backup's note may have.
+pub const LONGEST_NOTE: usize = 2000;
+
 /// An environment in a list.
 #[derive(Clone, Debug)]
 pub struct EnvironmentCard {

@@ -5,7 +5,7 @@ use super::shell::{Shell, page as whole};
 use crate::base::clock::Millis;
 use crate::base::units;
 use crate::domain::links::{DownloadLink, LinkState};
-use crate::domain::page::{JobRow, Rights};
+use crate::domain::page::{JobRow, LONGEST_NOTE, Rights};
 use crate::domain::paths;
 use crate::domain::rights::Right;
 use crate::domain::view::{Backup, BackupElement, LogLine};
@@ -175,7 +175,7 @@ fn facts(p: &Page) -> AnyView {
         html! {
             <details><summary>"Change the note"</summary>
                 <form class="form" method="post" action=paths::backup_act(&b.id, "note")>
-                    <div class="field"><label for="note">"Note"</label>{text_area("note", "note", b.note.as_deref().unwrap_or_default(), "note-hint")}
+                    <div class="field"><label for="note">"Note"</label>{text_area("note", "note", b.note.as_deref().unwrap_or_default(), "note-hint", Some(LONGEST_NOTE))}
                     <span class="hint" id="note-hint">"Empty: the log shows why the backup was made."</span></div>
                     <div class="actions"><button class="button">"Save the note"</button></div>
                 </form>

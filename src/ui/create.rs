@@ -3,7 +3,7 @@
 use super::kit::{crumbs, problem, trail};
 use super::shell::{Shell, page as whole};
 use crate::domain::element::Element;
-use crate::domain::page::Overview;
+use crate::domain::page::{LONGEST_NOTE, Overview};
 use crate::domain::paths;
 use leptos::prelude::*;
 
@@ -63,7 +63,7 @@ fn form(o: &Overview, typed: &Typed, in_dialog: bool) -> AnyView {
             <fieldset><legend>"What to back up"</legend><div class="choices beside">{boxes}</div></fieldset>
             <div class="field">
                 <label for="note">"Note "<span class="soft">"(optional)"</span></label>
-                {super::kit::text_area("note", "note", &typed.note, "note-hint")}
+                {super::kit::text_area("note", "note", &typed.note, "note-hint", Some(LONGEST_NOTE))}
                 <span class="hint" id="note-hint">"Shown in the log instead of “Generated on request”. It can be changed later."</span>
             </div>
             <fieldset>

@@ -129,11 +129,13 @@ pub fn once() -> String {
     use_context::<super::Once>().map(|o| o.0).unwrap_or_default()
 }
 
-/// The only place that writes a `<textarea>`: its text is not escaped by the renderer.
-pub fn text_area(name: &'static str, id: &'static str, value: &str, described_by: &'static str) -> AnyView {
+/// The only place that writes a `<textarea>`: its text is not escaped by the renderer. `longest` is what the server takes,
+/// where it is less than a form may have: a browser that knew of less would cut what is there already.
+pub fn text_area(name: &'static str, id: &'static str, value: &str, described_by: &'static str, longest: Option<usize>) -> AnyView {
     // HTML drops the first line break.
     let safe = format!("\n{}", value.replace('&', "&amp;").replace('<', "&lt;"));
-    html! { <textarea class="input" name=name id=id rows="3" maxlength="2000" aria-describedby=described_by>{safe}</textarea> }
+    let longest = longest.map(|n| n.to_string());
+    html! { <textarea class="input" name=name id=id rows="3" maxlength=longest aria-describedby=described_by>{safe}</textarea> }
 }
 
 /// One choice of a select box.

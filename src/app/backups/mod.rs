@@ -24,6 +24,7 @@ use crate::db::activity::Act;
 use crate::db::backups::{Backup as Row, Narrow};
 use crate::domain::element::Element;
 use crate::domain::ids::{AccountId, BackupId, EnvironmentId, TenantId};
+use crate::domain::page::LONGEST_NOTE;
 use crate::domain::rights::Right;
 use crate::domain::site::Definition;
 use crate::domain::state::{BackupState, Reason, RestoreState};
@@ -32,7 +33,6 @@ use crate::queue::{self, JobClass, Mode, Need, NewJob};
 
 /// The kind of job that makes a backup.
 pub const JOB: &str = "create_backup";
-const LONGEST_NOTE: usize = 2000;
 
 /// Queues a backup. One on-demand backup of an environment waits or runs at a time: asking again returns that one.
 ///

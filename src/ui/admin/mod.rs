@@ -45,7 +45,7 @@ fn secret(label: &'static str, name: &'static str, hint: &'static str) -> AnyVie
 fn lines(label: &'static str, name: &'static str, value: &str, described: &'static str, hint: &'static str) -> AnyView {
     html! {
         <div class="field"><label for=name>{label}</label>
-            {kit::text_area(name, name, value, described)}
+            {kit::text_area(name, name, value, described, None)}
             {said(hint, described.to_owned())}</div>
     }
 }
