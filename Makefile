@@ -25,9 +25,9 @@ check: $(DENY)
 bench: tools
 	cargo test --locked --release --test sitekeep -- --ignored --nocapture --test-threads=1 bench_
 
-## Every journey in the browser: at a desk and on a phone, with scripts and without.
+## Only the journeys in the browser: at a desk and on a phone, with scripts and without. `make test` has them, too.
 browser: tools
-	SITEKEEP_END2END=--workers=1 cargo test --locked --test sitekeep people_do -- --nocapture
+	cargo test --locked --test sitekeep people_do -- --nocapture
 
 ## Every fault at every step: hours, not minutes. Not --release: that has no points to interrupt it at.
 faults: tools

@@ -1,5 +1,6 @@
 // Each project is a kind of reader: at a desk or on a phone, with scripts or without. A test names those that it is for
-// (`for_` of support/test.mjs). One worker: the tests of a project share its site, in the order of their files.
+// (`for_` of support/test.mjs). Each has a panel and a site for itself, so that two of them are at work at the same time;
+// the tests of one come one after another, in the order of their files.
 import { defineConfig } from "@playwright/test";
 import { stage } from "./support/stage.mjs";
 
@@ -16,18 +17,22 @@ export const launch = {
   ],
 };
 
-const project = (name, use) => ({ name, use, grep: new RegExp(`@${name}(\\s|$)`) });
+const project = (name, use) => ({
+  name,
+  use: { ...use, baseURL: stage.forms?.[name].base },
+  grep: new RegExp(`@${name}(\\s|$)`),
+  workers: 1,
+});
 
 export default defineConfig({
   testDir: "./tests",
   timeout: 120_000,
   expect: { timeout: 30_000 },
-  workers: 1,
+  workers: 2,
   retries: 0,
   forbidOnly: true,
   reporter: [["list"]],
   use: {
-    baseURL: stage.base,
     actionTimeout: 30_000,
     navigationTimeout: 30_000,
     locale: "en-GB",
@@ -35,10 +40,11 @@ export default defineConfig({
     screenshot: "only-on-failure",
     launchOptions: launch,
   },
+  // Those who wait for pages to load themselves anew beside those who keep the machine busy.
   projects: [
     project("desktop", desktop),
-    project("phone", phone),
     project("desktop-plain", { ...desktop, ...plain }),
+    project("phone", phone),
     project("phone-plain", { ...phone, ...plain }),
   ],
 });

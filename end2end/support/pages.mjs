@@ -1,10 +1,10 @@
 // The pages there are, with something on each: what walks over all of them asks here.
-import { api, backUp } from "./stage.mjs";
+import { api, here } from "./stage.mjs";
 
 export async function pages(site) {
-  const list = await api(`/environments/${site.id}/backups?limit=500`);
-  const backup = list.find((b) => b.state === "succeeded" && !b.deleted) ?? (await backUp(site, "For the pages"));
+  const backup = await api(`/backups/${here().backup}`);
   const restores = await api(`/environments/${site.id}/restores`);
+  const [tenant] = await api("/tenants");
   const environment = `/environments/${site.id}`;
   return [
     "/",
@@ -18,9 +18,10 @@ export async function pages(site) {
     ...restores.slice(0, 1).map((restore) => `/restores/${restore.id}`),
     "/jobs",
     `/jobs/${backup.job}`,
-    "/account", "/account/second-factor", "/tenants",
+    "/account", "/account/second-factor", "/tenants", `/tenants/${tenant.id}`,
+    `/admin/tenants/${tenant.id}/plan`, `/admin${environment}`, `/admin${environment}/remove`,
     ...["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => `/admin/${p}`),
   ];
 }
 
-export const outside = ["/signin", "/forgotten"];
+export const outside = ["/signin", "/forgotten", "/forgotten/sent"];

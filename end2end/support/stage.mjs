@@ -1,15 +1,20 @@
-// What tests/end2end.rs has started: the panel, and a real site for each project.
+// What tests/end2end.rs has started: for each project a panel with a real site.
 import { execFileSync } from "node:child_process";
 import { chownSync, existsSync, readFileSync, readdirSync, rmSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join, relative } from "node:path";
+import { test } from "@playwright/test";
 
 export const stage = process.env.SITEKEEP_STAGE ? JSON.parse(readFileSync(process.env.SITEKEEP_STAGE, "utf8")) : {};
 
+// What belongs to the project of the test that runs.
+export const here = () => stage.forms[test.info().project.name];
+
 // Asks the API as the administrator.
 export async function api(path, body) {
-  const headers = { authorization: `Bearer ${stage.token}`, "content-type": "application/json" };
-  const answer = await fetch(`${stage.base}/api/v1${path}`, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
+  const { base, token } = here();
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const answer = await fetch(`${base}/api/v1${path}`, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
   return JSON.parse(text);
@@ -38,18 +43,20 @@ export async function backUp(site, note) {
 // The points of the product's own at which an attempt can be made to wait (src/base/failpoint.rs).
 export const point = {
   hold(name) {
-    for (const ending of ["", ".hit", ".go"]) rmSync(join(stage.points, name + ending), { force: true });
-    writeFileSync(join(stage.points, "arming"), "wait");
-    renameSync(join(stage.points, "arming"), join(stage.points, name));
+    const { points } = here();
+    for (const ending of ["", ".hit", ".go"]) rmSync(join(points, name + ending), { force: true });
+    writeFileSync(join(points, "arming"), "wait");
+    renameSync(join(points, "arming"), join(points, name));
   },
-  reached: (name) => until(`an attempt to come to ${name}`, () => existsSync(join(stage.points, `${name}.hit`))),
-  go: (name) => writeFileSync(join(stage.points, `${name}.go`), ""),
+  reached: (name) => until(`an attempt to come to ${name}`, () => existsSync(join(here().points, `${name}.hit`))),
+  go: (name) => writeFileSync(join(here().points, `${name}.go`), ""),
 };
 
 // SIGKILL for the server and all that it started; then it starts again on the same data.
 export async function restartServer() {
-  writeFileSync(stage.restart, "");
-  await until("the server to start again", () => !existsSync(stage.restart));
+  const { restart } = here();
+  writeFileSync(restart, "");
+  await until("the server to start again", () => !existsSync(restart));
 }
 
 // SQL as the application would send it: as the owner of its database.

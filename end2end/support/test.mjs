@@ -1,7 +1,7 @@
 // What every test stands on: a page of somebody who is signed in, watched for errors; and `visit` and `examine`.
 import { test as base, expect } from "@playwright/test";
 import AxeBuilder from "@axe-core/playwright";
-import { stage } from "./stage.mjs";
+import { here, stage } from "./stage.mjs";
 
 export { expect };
 
@@ -20,19 +20,31 @@ function watch(page, errors) {
   });
 }
 
+async function quietly(context, allowed, work) {
+  const errors = [];
+  context.on("page", (page) => watch(page, errors));
+  await work();
+  const wrong = errors.filter((error) => !allowed.some((pattern) => pattern.test(error)));
+  expect(wrong, "errors on the console").toEqual([]);
+}
+
 export const test = base.extend({
   // The site of this project.
-  site: async ({}, use, info) => use(stage.sites[info.project.name]),
+  site: async ({}, use) => use(here().site),
 
   // Where it is put by whoever may fail to be quiet: a list of patterns.
   allowed: async ({}, use) => use([]),
 
   context: async ({ context, allowed }, use) => {
-    const errors = [];
-    context.on("page", (page) => watch(page, errors));
-    await use(context);
-    const wrong = errors.filter((error) => !allowed.some((pattern) => pattern.test(error)));
-    expect(wrong, "errors on the console").toEqual([]);
+    await quietly(context, allowed, () => use(context));
+  },
+
+  // A page of somebody without an account, in a browser of their own.
+  guest: async ({ browser, allowed }, use, info) => {
+    const { viewport, javaScriptEnabled, isMobile, hasTouch } = info.project.use;
+    const context = await browser.newContext({ viewport, javaScriptEnabled, isMobile, hasTouch });
+    await quietly(context, allowed, async () => use(await context.newPage()));
+    await context.close();
   },
 
   // The page of somebody who is signed in.
@@ -43,8 +55,8 @@ export const test = base.extend({
 
   // Signed in once for all tests of a project, by the form.
   session: [
-    async ({ browser }, use) => {
-      const context = await browser.newContext({ baseURL: stage.base });
+    async ({ browser }, use, info) => {
+      const context = await browser.newContext({ baseURL: stage.forms[info.project.name].base });
       const page = await context.newPage();
       await page.goto("/signin");
       await signIn(page);
@@ -72,19 +84,37 @@ export async function visit(page, path, status = 200) {
 
 // Can everybody use it, does nothing scroll sideways, is it named by one heading?
 export async function examine(page) {
-  if (scripts()) await accessible(page);
+  if (scripts()) await accessible(page, page.url());
+  else await accessible(await twin(page), page.url());
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(wide, `${page.url()} scrolls sideways`).toBeLessThanOrEqual(0);
   await expect(page.getByRole("heading", { level: 1 })).toHaveCount(1);
 }
 
-// WCAG 2.2 AA as far as a machine can tell. It looks by a script in the page, so only where there are scripts; what the
-// server sends is the same without.
-async function accessible(page) {
+// The rules look by a script in the page, and need its clock: both are there in a second browser of the same size, which
+// shows the document as it stands before a reader without scripts, and lets none of ours in.
+const twins = new WeakMap();
+async function twin(page) {
+  const browser = page.context().browser();
+  const { viewport, isMobile, hasTouch } = test.info().project.use;
+  if (!twins.has(browser)) twins.set(browser, await (await browser.newContext({ viewport, isMobile, hasTouch })).newPage());
+  const other = twins.get(browser);
+  const body = await page.content();
+  await other.unrouteAll();
+  await other.route("**/*", (route) => {
+    if (route.request().resourceType() === "script") return route.abort();
+    return route.request().isNavigationRequest() ? route.fulfill({ contentType: "text/html; charset=utf-8", body }) : route.continue();
+  });
+  await other.goto(page.url().split("#")[0]);
+  return other;
+}
+
+// WCAG 2.2 AA as far as a machine can tell.
+async function accessible(page, url) {
   const axe = new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]).setLegacyMode();
   const { violations } = await axe.analyze();
   const found = violations.flatMap((v) => v.nodes.map((node) => `${v.id}: ${node.html} ${node.failureSummary}`));
-  expect(found, `accessibility of ${page.url()}`).toEqual([]);
+  expect(found, `accessibility of ${url}`).toEqual([]);
 }
 
 // The state in a page's heading comes to be this, by events or by reading the page anew.

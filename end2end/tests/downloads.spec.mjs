@@ -1,26 +1,24 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { test, expect, everybody, for_, DESKTOP, examine, visit } from "../support/test.mjs";
-import { backUp } from "../support/stage.mjs";
+import { here } from "../support/stage.mjs";
 
-const link = (page) => page.locator("#new-link");
-
-test("a link is made in the log, leads whoever has it to the file, and is taken back", everybody, async ({ page, browser, site, allowed }, info) => {
-  allowed.push(/status of 4(04|10)/);
-  const backup = await backUp(site, "To be taken away");
-  await page.goto(`/environments/${site.id}`);
-  const row = page.getByRole("row").filter({ hasText: "To be taken away" });
-  await row.getByRole("button", { name: /^Get link to the files of/ }).click();
+// The address of the page of the link that was just made.
+async function made(page) {
   await expect(page.getByRole("status")).toContainText("A link to the files, good until");
   await examine(page);
-  const url = await link(page).textContent();
+  const url = new URL(await page.locator("#new-link").textContent());
+  return new URL(url.pathname.split("/").slice(0, 3).join("/"), url).href;
+}
 
-  // Somebody without an account, in a browser of their own.
-  const { viewport, javaScriptEnabled, isMobile, hasTouch } = info.project.use;
-  const outside = await browser.newContext({ viewport, javaScriptEnabled, isMobile, hasTouch });
-  const guest = await outside.newPage();
-  const there = new URL(url).pathname.split("/").slice(0, 3).join("/");
-  await visit(guest, new URL(there, url).href);
+test("a link is made in the log, leads whoever has it to the file, and is taken back", everybody, async ({ page, guest, site, allowed }) => {
+  allowed.push(/status of 410/);
+  await page.goto(`/environments/${site.id}`);
+  const row = page.getByRole("row").filter({ hasText: "Before the browser came" });
+  await row.getByRole("button", { name: /^Get link to the files of/ }).click();
+  const link = await made(page);
+
+  await visit(guest, link);
   await expect(guest.getByRole("heading", { level: 1 })).toHaveText(`Files of ${site.title}`);
   const [download] = await Promise.all([guest.waitForEvent("download"), guest.getByRole("link", { name: /^Download / }).click()]);
   expect(download.suggestedFilename()).toMatch(/_live_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d_UTC_files\.tar\.gz$/);
@@ -29,19 +27,35 @@ test("a link is made in the log, leads whoever has it to the file, and is taken 
   const tar = gunzipSync(bytes);
   expect(tar.includes(readFileSync(`${site.root}/media/2024/photo-3.png`)), "a picture of the site is in it").toBe(true);
 
-  await page.goto(`/backups/${backup.id}`);
+  await page.goto(`/backups/${here().backup}`);
   await examine(page);
   await page.getByRole("button", { name: /^Revoke/ }).click();
   await expect(page.getByRole("status")).toBeVisible();
-  const closed = await guest.goto(new URL(there, url).href);
-  expect(closed.status()).toBe(410);
+  await visit(guest, link, 410);
   await expect(guest.getByRole("heading", { level: 1 })).toHaveText("This link is good no more");
-  await examine(guest);
-  await outside.close();
 });
 
-test("a link that nobody made leads nowhere, and says so", for_(DESKTOP), async ({ page, context, allowed }) => {
+test("a link whose time is over says so kindly, and is one click from a new one", everybody, async ({ page, guest, site, allowed }) => {
+  allowed.push(/status of 4(01|10)/);
+  const { expired } = here();
+  await visit(guest, expired, 410);
+  await expect(guest.getByRole("heading", { level: 1 })).toHaveText("This link has expired");
+  await expect(guest.getByText(/^It led to the files of .*, and was good until \d{4}-\d\d-\d\d \d\d:\d\d/)).toBeVisible();
+  await expect(guest.getByText("ask whoever sent it to you")).toBeVisible();
+  // Whoever is not known here is asked who they are; nothing else happens.
+  await guest.getByRole("button", { name: "Renew the link" }).click();
+  await expect(guest.getByLabel("E-mail address")).toBeVisible();
+  await examine(guest);
+
+  await visit(page, expired, 410);
+  await page.getByRole("button", { name: "Renew the link" }).click();
+  await expect(page).toHaveURL(new RegExp(`/backups/${here().backup}\\?link=`));
+  await visit(guest, await made(page));
+  await expect(guest.getByRole("heading", { level: 1 })).toHaveText(`Files of ${site.title}`);
+  await expect(page.getByRole("row").filter({ hasText: "expired" })).toHaveCount(1);
+});
+
+test("a link that nobody made leads nowhere, and says so", for_(DESKTOP), async ({ guest, allowed }) => {
   allowed.push(/status of 404/);
-  await context.clearCookies();
-  await visit(page, "/d/nothing", 404);
+  await visit(guest, `${here().base}/d/nothing`, 404);
 });

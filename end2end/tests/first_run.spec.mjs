@@ -1,10 +1,10 @@
-import { test, expect, for_, DESKTOP, PHONE_PLAIN, examine, visit } from "../support/test.mjs";
-import { stage } from "../support/stage.mjs";
+import { test, expect, everybody, examine, visit } from "../support/test.mjs";
+import { here } from "../support/stage.mjs";
 
-test("the link that the server prints makes the first administrator, once", for_(DESKTOP, PHONE_PLAIN), async ({ page, context, allowed }, info) => {
+test("the link that the server prints makes the first administrator, once", everybody, async ({ page, context, allowed }) => {
   allowed.push(/status of 4\d\d/);
   await context.clearCookies();
-  const link = stage.first[info.project.name === DESKTOP ? 0 : 1];
+  const link = here().first;
   await visit(page, link);
   await page.getByLabel("E-mail address").fill("founder@example.test");
   await page.getByLabel("Your name").fill("Ada Founder");

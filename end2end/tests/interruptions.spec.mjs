@@ -1,7 +1,7 @@
-import { test, expect, everybody, for_, DESKTOP, examine, signIn, comesTo, mark, isMarked } from "../support/test.mjs";
-import { point, restartServer, stage } from "../support/stage.mjs";
+import { test, expect, for_, DESKTOP, PHONE_PLAIN, examine, signIn, comesTo, mark, isMarked } from "../support/test.mjs";
+import { here, point, restartServer } from "../support/stage.mjs";
 
-test("a session that ends while a form is filled in loses nothing that was typed", everybody, async ({ page, context, site, allowed }) => {
+test("a session that ends while a form is filled in loses nothing that was typed", for_(DESKTOP, PHONE_PLAIN), async ({ page, context, site, allowed }) => {
   allowed.push(/status of 401/);
   await page.goto(`/environments/${site.id}/backup`);
   await page.getByLabel("Note").fill("A long & careful note,\nin two lines");
@@ -33,5 +33,5 @@ test("a server that is killed and starts again is found again by the page that f
   point.go("backup.element.stored");
   await comesTo(page, "succeeded");
   expect(await isMarked(page), "it came right without being loaded again").toBe(true);
-  expect(new URL(page.url()).origin).toBe(new URL(stage.base).origin);
+  expect(new URL(page.url()).origin).toBe(new URL(here().base).origin);
 });

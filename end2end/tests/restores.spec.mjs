@@ -1,11 +1,14 @@
-import { test, expect, everybody, examine, visit, scripts, comesTo, mark, isMarked } from "../support/test.mjs";
-import { backUp, damage, look, point } from "../support/stage.mjs";
+import { test, expect, everybody, for_, DESKTOP, PHONE, PLAIN, PHONE_PLAIN, examine, visit, scripts, comesTo, mark, isMarked } from "../support/test.mjs";
+import { api, backUp, damage, look, point } from "../support/stage.mjs";
+
+// What the site was before the first journey, for the second one.
+let healthy;
 
 test("a damaged site is restored from a list of radio buttons, and the restore is undone", everybody, async ({ page, site, allowed }) => {
   test.setTimeout(240_000);
   allowed.push(/status of 4(00|09)/);
   await backUp(site, "While all was well");
-  const healthy = look(site);
+  healthy = look(site);
   damage(site);
   const damaged = look(site);
   expect(damaged).not.toEqual(healthy);
@@ -50,13 +53,27 @@ test("a damaged site is restored from a list of radio buttons, and the restore i
   await page.getByRole("link", { name: "this restore" }).click();
   await expect(page.getByText("It was undone")).toBeVisible();
 
-  // And once more the other way round: the undo is undone.
-  await page.goBack();
+  await visit(page, `/environments/${site.id}`);
+  await expect(page.getByRole("row").filter({ hasText: "Generated before being restored to a previous version" }).first()).toBeVisible();
+});
+
+test("an undo is undone in turn", for_(DESKTOP, PHONE_PLAIN), async ({ page, site }) => {
+  const [undo] = await api(`/environments/${site.id}/restores`);
+  expect(undo.kind, "the journey before ends with one").toBe("undo");
+  await page.goto(`/restores/${undo.id}`);
   await page.getByRole("button", { name: `Undo the undo of ${site.title}` }).click();
   await expect(page.getByRole("heading", { level: 1 })).toContainText(`Undo of ${site.title}`);
   await comesTo(page, "succeeded");
   expect(look(site)).toEqual(healthy);
+});
 
-  await visit(page, `/environments/${site.id}`);
-  await expect(page.getByRole("row").filter({ hasText: "Generated before being restored to a previous version" }).first()).toBeVisible();
+test("a restore for which no element was chosen is asked about again", for_(PHONE, PLAIN), async ({ page, site, allowed }) => {
+  allowed.push(/status of 400/);
+  await page.goto(`/environments/${site.id}/restore`);
+  await page.getByRole("radio", { name: /Before the browser came/ }).check();
+  for (const element of ["Code", "Database", "Files"]) await page.getByRole("checkbox", { name: element }).uncheck();
+  await page.getByRole("button", { name: "Show what would be overwritten" }).click();
+  await expect(page.getByRole("alert")).toContainText("Nothing was chosen to be restored");
+  await expect(page.getByRole("radio", { name: /Before the browser came/ })).toBeChecked();
+  await examine(page);
 });
