@@ -2,7 +2,7 @@ import { test, expect, everybody, examine, visit } from "../support/test.mjs";
 
 test("the sites are listed with their states, and are found by name and state", everybody, async ({ page, site }) => {
   await visit(page, "/");
-  const all = page.getByRole("rowheader");
+  const all = page.getByRole("rowheader").getByRole("link");
   await expect(all).toHaveCount(2);
   await page.getByLabel("Name contains").fill(site.title.split(".")[0]);
   await page.getByRole("button", { name: "Show" }).click();
