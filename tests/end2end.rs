@@ -50,7 +50,7 @@ fn people_do_their_work_with_a_browser_with_and_without_scripts_at_a_desk_and_on
 
 impl Stage {
     fn set(name: &'static str) -> Self {
-        let stage = Self { name, panel: Panel::start_armed_and_impatient(), site: SqliteSite::start(), newcomer: Panel::start() };
+        let stage = Self { name, panel: Panel::start_armed_and_impatient(), site: SqliteSite::start(), newcomer: Panel::start_calm() };
         set_password(&stage.panel);
         stage
     }

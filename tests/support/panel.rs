@@ -24,6 +24,11 @@ impl Panel {
         Self::start_with(&["serve"], None, "{}")
     }
 
+    /// The same at the product's own pace: one that mostly waits takes nothing from the others.
+    pub fn start_calm() -> Self {
+        Self::open(Scratch::new(), &["serve"], None, "{}")
+    }
+
     /// `args` of the program, the URL of its own database, and JSON of what is tuned in `app`.
     pub fn start_with(args: &[&str], database_url: Option<&str>, app: &str) -> Self {
         Self::open(Scratch::new(), args, database_url, &format!("{{\"queue\": {{\"poll\": 0.1, \"heartbeat\": 1.0}}, \"app\": {app}}}"))
@@ -36,7 +41,7 @@ impl Panel {
 
     /// The same, but a lost attempt is noticed within seconds, since somebody sits before a screen.
     pub fn start_armed_and_impatient() -> Self {
-        let queue = serde_json::json!({ "poll": 0.1, "heartbeat": 0.5, "lease": 6.0, "trust": 5.0, "reap": 0.5 });
+        let queue = serde_json::json!({ "heartbeat": 0.5, "lease": 6.0, "trust": 5.0, "reap": 1.0 });
         Self::open_armed(&["serve"], &queue)
     }
 
