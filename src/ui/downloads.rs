@@ -65,7 +65,7 @@ pub fn expired(o: &Offered) -> String {
     closed("This link has expired", move || {
         let renew = crate::domain::paths::link_renew(&o.link);
         html! {
-            <p>{format!("It led to the {} ", o.title().to_lowercase())}", and was good until "{time(o.expires)}"."</p>
+            <p>{format!("It led to the {}", o.title().to_lowercase())}", and was good until "{time(o.expires)}"."</p>
             <p>"If you may download from this site, renew it: you get a new link, after signing in where that is needed. Otherwise ask whoever sent it to you."</p>
             <form method="post" action=renew><button class="button primary">"Renew the link"</button></form>
         }
