@@ -3,7 +3,7 @@ const trusted = window.trustedTypes?.createPolicy("sitekeep", { createHTML: (tex
 
 // The same page as it stands now, or null when it cannot be had.
 async function fetchPage(href) {
-  const answer = await fetch(href, { credentials: "same-origin", headers: { accept: "text/html" } }).catch(() => null);
+  const answer = await fetch(href, { credentials: "same-origin", headers: { accept: "text/html", "sitekeep-again": "1" } }).catch(() => null);
   if (!answer || !answer.ok || answer.redirected) return null;
   return new DOMParser().parseFromString(trusted.createHTML(await answer.text()), "text/html");
 }

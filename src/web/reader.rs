@@ -45,7 +45,7 @@ impl Reader {
         let zone = zone.or_else(|| cookie(parts, "zone")).and_then(|name| Zone::parse(&name).ok()).unwrap_or_default();
         let now = app.pool.now().await?;
         let jobs = fleet::active_jobs(app, &actor, now).await?;
-        let flash = take_flash(&session).await?;
+        let flash = if is_shown(parts) { take_flash(&session).await? } else { None };
         Ok(Some(Self { actor, session, zone, now, jobs, path: parts.uri.path().to_owned(), flash }))
     }
 
@@ -90,6 +90,14 @@ impl Reader {
         };
         self.session.insert(FLASH, flash).await.map_err(broken)
     }
+}
+
+/// Sent by our script when it looks at a page again, to exchange parts of it.
+const AGAIN: &str = "sitekeep-again";
+
+/// Does the answer come before somebody's eyes as a page? A sentence that was taken for another one would never be read.
+fn is_shown(parts: &Parts) -> bool {
+    !parts.headers.contains_key(AGAIN) && parts.uri.path() != "/events"
 }
 
 /// Looked at before it is taken: taking what is not there would write the session with every page.

@@ -1,6 +1,6 @@
 //! What a page follows while it is open.
 
-use super::world::{World, nowhere};
+use super::world::{SAME, World, nowhere};
 use std::time::{Duration, Instant};
 
 /// A loaded machine may be late; on an idle one it is under a second, and the figure is printed.
@@ -53,6 +53,21 @@ fn what_others_do_to_a_backup_reaches_whoever_has_its_page_or_the_log_open() {
             assert!(stream.next(LATE).is_some(), "{topic}: nothing was told of {act}");
         }
     }
+}
+
+#[test]
+fn a_sentence_for_the_next_page_is_taken_neither_by_events_nor_by_a_script_that_looks_again() {
+    let world = World::new();
+    let things = world.things(&world.shop);
+    let path = format!("/backups/{}", things.backup);
+    let said = "The backup is pinned: it never expires.";
+    assert_eq!(world.post("owner", &format!("{path}/pin"), &[]).status, 303);
+    let mut stream = world.follow("owner", &format!("backup:{}", things.backup));
+    assert!(stream.next(LATE).is_some());
+    let again = world.send("GET", &path, &[SAME, ("Cookie", world.cookie("owner")), ("Sitekeep-Again", "1")], "");
+    assert!(again.status == 200 && !again.body.contains(said), "{}", again.body);
+    assert!(world.get("owner", &path).body.contains(said), "it is there for the page that is gone to");
+    assert!(!world.get("owner", &path).body.contains(said), "once");
 }
 
 #[test]
