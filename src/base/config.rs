@@ -19,6 +19,8 @@ pub struct Config {
     pub smtp_url: Option<Secret>,
     /// The sender of letters.
     pub mail_from: String,
+    /// Networks that webhooks may reach although they are not public, with commas between.
+    pub webhook_networks: String,
     /// What the administrator should know about how this was configured.
     pub warnings: Vec<String>,
 }
@@ -49,6 +51,7 @@ struct File {
     master_key_file: Option<PathBuf>,
     smtp_url: Option<String>,
     mail_from: Option<String>,
+    webhook_networks: Option<String>,
 }
 
 /// Reads a variable of the environment; tests bring their own.
@@ -82,6 +85,7 @@ impl Config {
             warnings.push("SITEKEEP_SMTP_URL sends a password unencrypted: use smtps://, or add ?tls=required".into());
         }
         let mail_from = env("SITEKEEP_MAIL_FROM").or(file.mail_from).unwrap_or_else(|| format!("sitekeep@{}", host_of(&public_url)));
+        let webhook_networks = env("SITEKEEP_WEBHOOK_NETWORKS").or(file.webhook_networks).unwrap_or_default();
         let master_key_file =
             env("SITEKEEP_MASTER_KEY_FILE").map(PathBuf::from).or(file.master_key_file).unwrap_or_else(|| data_dir.join("master.key"));
         Ok(Self {
@@ -93,6 +97,7 @@ impl Config {
             master_key_file,
             smtp_url,
             mail_from,
+            webhook_networks,
             warnings,
         })
     }

@@ -146,6 +146,11 @@ impl Pool {
         Ok(Millis(now))
     }
 
+    /// Does a test move the clock?
+    pub fn is_fixed(&self) -> bool {
+        self.clock.is_fixed()
+    }
+
     /// A transaction that will write: on SQLite it takes the write lock at once, because a read that turns into a
     /// write fails there with "database is locked" whatever the time-out.
     pub async fn begin(&self) -> Result<Tx> {

@@ -2,12 +2,26 @@
 
 use super::clock::Millis;
 use super::error::{Error, Result};
-use chrono::{DateTime, Offset, TimeZone};
+use chrono::{DateTime, Datelike, Offset, TimeZone};
 use chrono_tz::Tz;
 
-/// A reader's time zone; UTC where nothing is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A reader's time zone, or that of a schedule; UTC where nothing is known. Stored as its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub struct Zone(Tz);
+
+impl TryFrom<String> for Zone {
+    type Error = Error;
+    fn try_from(name: String) -> Result<Self> {
+        Self::parse(&name)
+    }
+}
+
+impl From<Zone> for &'static str {
+    fn from(zone: Zone) -> Self {
+        zone.name()
+    }
+}
 
 impl Default for Zone {
     fn default() -> Self {
@@ -51,6 +65,10 @@ impl Zone {
     pub fn day(self, at: Millis) -> String {
         self.of(at).format("%Y-%m-%d").to_string()
     }
+    /// `Sun`, the day of the week that it is there.
+    pub fn of_week(self, at: Millis) -> String {
+        self.of(at).format("%a").to_string()
+    }
     /// How far its clocks are ahead of UTC at that time, in milliseconds.
     pub fn offset(self, at: Millis) -> i64 {
         i64::from(self.of(at).offset().fix().local_minus_utc()) * Millis::SECOND
@@ -64,6 +82,43 @@ impl Zone {
         let date = chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| wrong())?;
         let first = (0..24).find_map(|hour| self.0.from_local_datetime(&date.and_hms_opt(hour, 0, 0)?).earliest());
         first.map(|at| Millis(at.timestamp_millis())).ok_or_else(wrong)
+    }
+    /// The day that it is there, counted from 1970-01-01.
+    pub fn local_day(self, at: Millis) -> i64 {
+        (at.0 + self.offset(at)).div_euclid(Millis::DAY)
+    }
+    /// Samoa had no 30 December 2011: where a zone crosses the date line, a day is left out.
+    pub fn has_day(self, day: i64) -> bool {
+        self.local_day(self.moment(day, 0)) == day
+    }
+    /// The moment at which the clocks there show `minute` (of the day) on `day`: the first one where they show it twice, and
+    /// where they leap over it the first moment after the leap.
+    pub fn moment(self, day: i64, minute: i64) -> Millis {
+        let wall = day * Millis::DAY + minute * 60 * Millis::SECOND;
+        let local = DateTime::from_timestamp_millis(wall).unwrap_or_default().naive_utc();
+        match self.0.from_local_datetime(&local).earliest() {
+            Some(at) => Millis(at.timestamp_millis()),
+            None => self.after_leap(wall),
+        }
+    }
+    /// Halves the time around the leap until the second is found in which the clocks have passed `wall`.
+    fn after_leap(self, wall: i64) -> Millis {
+        // No zone is further than 14 hours from UTC, and no leap longer than a day.
+        let (mut before, mut after) = (wall / 1000 - 38 * 3600, wall / 1000 + 38 * 3600);
+        while after - before > 1 {
+            let middle = before + (after - before) / 2;
+            let at = Millis(middle * 1000);
+            if at.0 + self.offset(at) < wall { before = middle } else { after = middle }
+        }
+        Millis(after * 1000)
+    }
+    /// 0 on a Monday, 6 on a Sunday.
+    pub fn weekday(self, at: Millis) -> u32 {
+        self.of(at).weekday().num_days_from_monday()
+    }
+    /// The day, week, month or year it is there, as `%Y-%m-%d`, `%G-W%V`, `%Y-%m` or `%Y` writes it.
+    pub fn period(self, at: Millis, form: &str) -> String {
+        self.of(at).format(form).to_string()
     }
     fn of(self, at: Millis) -> DateTime<Tz> {
         DateTime::from_timestamp_millis(at.0).unwrap_or_default().with_timezone(&self.0)
