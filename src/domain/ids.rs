@@ -51,4 +51,6 @@ ids! {
     ActivityId = "act";
     OneTimeLinkId = "otl";
     LetterId = "let";
+    AlarmId = "alm";
+    WebhookId = "whk";
 }

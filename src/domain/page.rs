@@ -1,5 +1,10 @@
 //! What the pages of the dashboard show: filled by `app`, rendered by `ui`. Times are moments; the page knows the zone.
 
+mod schedules;
+
+pub use schedules::{NextRun, SchedulePage, SlotRow, TenantSchedule};
+
+use super::alarm::Alarm;
 use super::element::Element;
 use super::rights::Right;
 use super::state::BackupState;
@@ -66,6 +71,8 @@ pub struct Fleet {
     /// Where the next page begins.
     pub next: Option<String>,
     pub asked: FleetQuery,
+    /// Why all schedules rest.
+    pub frozen: Option<String>,
     /// Does the reader belong to more than one tenant?
     pub several_tenants: bool,
 }
@@ -99,6 +106,7 @@ pub struct Overview {
     pub elements: Vec<Element>,
     pub last_good_id: Option<String>,
     pub last_proven: Option<Millis>,
+    pub next_run: NextRun,
     /// About how long a restore of the last good backup takes, in milliseconds.
     pub restore_takes: Option<i64>,
     /// The last thirty days, oldest first.
@@ -115,6 +123,8 @@ pub struct Overview {
     pub removed: Option<Millis>,
     /// Why it was not removed.
     pub stayed: Option<String>,
+    /// What is wrong with it now.
+    pub alarms: Vec<Alarm>,
 }
 
 /// One day of the strip.
@@ -167,9 +177,14 @@ pub struct LogRow {
     pub reason: String,
     pub initiator: String,
     pub created: Millis,
-    pub expires: Option<Millis>,
-    /// Why it is kept beyond any date.
-    pub kept: Option<&'static str>,
+    /// The slot of the schedule that it was made for, and when it really began.
+    pub due: Option<Millis>,
+    pub started: Option<Millis>,
+    /// What retention says of it; none of what lies in the trash.
+    pub fate: Option<super::view::Fate>,
+    /// In the trash: when it is purged, and who threw it there.
+    pub purge: Option<Millis>,
+    pub deleted_by: Option<String>,
     pub pinned: bool,
     pub proven: Option<Millis>,
     pub deleted: Option<Millis>,
@@ -264,6 +279,8 @@ pub struct TenantRow {
     pub plan: String,
     pub quota_bytes: Option<u64>,
     pub quota_backups: Option<u64>,
+    /// Its plan has schedules.
+    pub schedules: bool,
     pub sites: u64,
     pub members: u64,
     pub bytes: u64,
@@ -286,6 +303,10 @@ pub struct Store {
     /// By the catalogue: bytes of all repositories.
     pub bytes: u64,
     pub repositories: Vec<Repository>,
+    /// How all of them grew together: days since 1970-01-01, and bytes on the storage.
+    pub growth: Vec<(i64, i64)>,
+    /// Why nothing is deleted at the moment: the clock is not believed; and since when.
+    pub doubt: Option<(String, Option<Millis>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -295,6 +316,7 @@ pub struct Repository {
     pub location: String,
     pub backups: u64,
     pub bytes: u64,
+    pub health: super::space::RepositoryHealth,
 }
 
 /// The queue of the whole installation.
@@ -361,5 +383,7 @@ pub struct Installation {
     pub database: &'static str,
     pub schema: String,
     pub mail: bool,
+    /// All schedules rest.
+    pub frozen: Option<super::view::Freeze>,
     pub letters: Vec<super::view::Letter>,
 }

@@ -15,7 +15,12 @@ paths! {
     backups(id) = "/environments/{id}/backups";
     choose_restore(id) = "/environments/{id}/restore";
     preview_restore(id) = "/environments/{id}/restore/preview";
+    retention(id) = "/environments/{id}/retention";
+    tenant_retention(id) = "/tenants/{id}/retention";
     restores(id) = "/environments/{id}/restores";
+    schedule(id) = "/environments/{id}/schedule";
+    schedule_act(id, act) = "/environments/{id}/schedule/{act}";
+    tenant_schedule(id) = "/tenants/{id}/schedule";
     backup(id) = "/backups/{id}";
     backup_act(id, act) = "/backups/{id}/{act}";
     restore(id) = "/restores/{id}";
@@ -23,6 +28,11 @@ paths! {
     job(id) = "/jobs/{id}";
     cancel(id) = "/jobs/{id}/cancel";
     tenant(id) = "/tenants/{id}";
+    alarms(tenant) = "/tenants/{tenant}/alarms";
+    digest(tenant) = "/tenants/{tenant}/digest";
+    recipients(tenant) = "/tenants/{tenant}/recipients";
+    webhooks(tenant) = "/tenants/{tenant}/webhooks";
+    webhook_act(tenant, id, act) = "/tenants/{tenant}/webhooks/{id}/{act}";
     administer(id) = "/admin/environments/{id}";
     remove_environment(id) = "/admin/environments/{id}/remove";
     admin_tenant(id, act) = "/admin/tenants/{id}/{act}";

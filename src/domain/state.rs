@@ -38,9 +38,29 @@ words! {
         OnRequest = "Generated on request",
         BeforeRestore = "Generated before being restored to a previous version",
         Nightly = "Nightly backup",
+        Weekly = "Weekly backup",
         PreClone = "Pre-clone backup",
         PreMigration = "Pre-migration backup",
         PreDelete = "Pre-delete backup",
+    }
+}
+
+/// How retention sees a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Scheduled,
+    OnDemand,
+    /// Made before something that may have to be taken back.
+    Safety,
+}
+
+impl Reason {
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Nightly | Self::Weekly => Kind::Scheduled,
+            Self::BeforeRestore | Self::PreClone | Self::PreMigration | Self::PreDelete => Kind::Safety,
+            Self::OnRequest => Kind::OnDemand,
+        }
     }
 }
 

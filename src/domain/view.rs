@@ -2,6 +2,14 @@
 //!
 //! Times are ISO 8601 in UTC. Fields are only ever added.
 
+mod letters;
+mod retention;
+mod schedules;
+
+pub use letters::Letter;
+pub use retention::{Fate, Retention, Simulated, Simulation};
+pub use schedules::{ChangeSchedule, Freeze, Schedule, Slot, TenantSchedule};
+
 use super::element::Element;
 use super::site::Definition;
 use super::state::{BackupState, RestoreState, StepState};
@@ -174,11 +182,23 @@ pub struct Backup {
     pub reason: String,
     pub note: Option<String>,
     pub initiator: String,
+    /// The slot of the schedule that it was made for.
+    #[serde(default)]
+    pub due: Option<String>,
     pub created: String,
     pub started: Option<String>,
     pub finished: Option<String>,
     pub expires: Option<String>,
-    /// Why it is kept without a date.
+    /// What retention says of it; none of what lies in the trash or was purged.
+    #[serde(default)]
+    pub fate: Option<Fate>,
+    /// In the trash: when it is purged.
+    #[serde(default)]
+    pub purge: Option<String>,
+    /// Since when nothing can be restored from it.
+    #[serde(default)]
+    pub expired: Option<String>,
+    /// Why it is kept.
     #[serde(default)]
     pub kept: Option<String>,
     /// When all of it was last read back from the repository.
@@ -368,21 +388,4 @@ pub struct LogLine {
     /// `info`, `warning`, `error`
     pub level: String,
     pub text: String,
-}
-
-/// A letter on the administrator's page: never what it says.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Letter {
-    pub id: String,
-    pub to: String,
-    pub kind: String,
-    pub subject: String,
-    /// `queued`, `sending`, `sent`, `failed`
-    pub state: String,
-    pub tries: i64,
-    pub created: String,
-    pub sent: Option<String>,
-    pub next_try: Option<String>,
-    /// Why it did not leave, in the server's words.
-    pub error: Option<String>,
 }
