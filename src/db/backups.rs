@@ -26,12 +26,19 @@ pub struct Backup {
     pub pinned: i64,
     pub protected: i64,
     pub job_id: Option<String>,
+    /// The slot of the schedule that it was made for.
+    pub slot_at: Option<i64>,
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
     pub proven_at: Option<i64>,
     pub deleted_at: Option<i64>,
     pub deleted_by: Option<String>,
+    /// In the trash: not purged before.
+    pub purge_at: Option<i64>,
+    /// Since then nothing can be restored from it.
+    pub expired_at: Option<i64>,
+    pub label: Option<String>,
     pub message: Option<String>,
     pub hint: Option<String>,
 }
@@ -58,7 +65,8 @@ macro_rules! select {
         concat!(
             "select b.id, b.tenant_id, t.name as tenant, b.site_id, s.name as site, b.environment_id, coalesce(e.removed_name, e.name) as environment,
                     b.state, b.reason, b.note, b.account_id, b.initiator, b.keep_for_days, b.pinned, b.protected, b.job_id,
-                    b.created_at, b.started_at, b.finished_at, b.proven_at, b.deleted_at, b.deleted_by, b.message, b.hint
+                    b.slot_at, b.created_at, b.started_at, b.finished_at, b.proven_at, b.deleted_at, b.deleted_by,
+                    b.purge_at, b.expired_at, b.label, b.message, b.hint
              from backups b
              join environments e on e.tenant_id = b.tenant_id and e.id = b.environment_id
              join sites s on s.tenant_id = b.tenant_id and s.id = b.site_id
@@ -71,8 +79,8 @@ macro_rules! select {
 pub async fn insert(conn: &mut Conn, b: &Backup, elements: &[Element]) -> Result<()> {
     let sql = "
         insert into backups (id, tenant_id, site_id, environment_id, state, reason, note, account_id, initiator,
-                             keep_for_days, pinned, protected, job_id, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                             keep_for_days, pinned, protected, job_id, slot_at, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     let query = run(sql)
         .bind(b.id.clone())
         .bind(b.tenant_id.clone())
@@ -87,6 +95,7 @@ pub async fn insert(conn: &mut Conn, b: &Backup, elements: &[Element]) -> Result
         .bind(b.pinned)
         .bind(b.protected)
         .bind(b.job_id.clone())
+        .bind(b.slot_at)
         .bind(b.created_at);
     changed(conn, query).await?;
     for element in elements {
@@ -137,6 +146,7 @@ pub async fn log(
            and (cast($11 as text) is null
                 or exists (select 1 from backup_elements x where x.tenant_id = b.tenant_id and x.backup_id = b.id and x.element = $11))
            and $12 = case when b.deleted_at is null then 0 else 1 end
+           and b.expired_at is null
          order by b.created_at desc, b.id desc
          limit $5"
     );
@@ -203,11 +213,15 @@ pub async fn days(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentI
 }
 
 pub async fn elements(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<Vec<BackupElement>> {
+    // What is expired has no snapshot any more, whether that is gone already or goes in a moment.
     let sql = "
-        select tenant_id, backup_id, element, state, snapshot, size, files, stored, manifest, problems, started_at, finished_at
-        from backup_elements
-        where tenant_id = $1 and backup_id = $2
-        order by element";
+        select x.tenant_id, x.backup_id, x.element, x.state,
+               case when x.expired_at is null and b.expired_at is null then x.snapshot end as snapshot,
+               x.size, x.files, x.stored, x.manifest, x.problems, x.started_at, x.finished_at
+        from backup_elements x
+        join backups b on b.tenant_id = x.tenant_id and b.id = x.backup_id
+        where x.tenant_id = $1 and x.backup_id = $2
+        order by x.element";
     Ok(rows(sql).bind(tenant.0.clone()).bind(backup.0.clone()).fetch_all(conn).await?)
 }
 
@@ -267,10 +281,18 @@ pub async fn proven(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &Backup
 
 /// Into the trash, or (`None`) out of it.
 pub async fn set_deleted(conn: &mut Conn, tenant: &TenantId, id: &BackupId, by: Option<(Millis, &str)>) -> Result<()> {
-    let sql = "update backups set deleted_at = $3, deleted_by = $4 where tenant_id = $1 and id = $2";
+    let sql = "
+        update backups set deleted_at = $3, deleted_by = $4, purge_at = null, noticed_at = null
+        where tenant_id = $1 and id = $2 and expired_at is null";
     let (at, who) = by.map_or((None, None), |(at, who)| (Some(at.0), Some(who.to_owned())));
     changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(at).bind(who)).await?;
     super::environments::refresh_health(conn, tenant, id).await
+}
+
+/// Changes nothing, but until the transaction is over nobody expires it; false when somebody was quicker.
+pub async fn hold(conn: &mut Conn, tenant: &TenantId, id: &BackupId) -> Result<bool> {
+    let sql = "update backups set state = state where tenant_id = $1 and id = $2 and expired_at is null";
+    Ok(changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone())).await? == 1)
 }
 
 /// A safety backup is opened again for its second pass.

@@ -52,7 +52,8 @@ pub async fn insert(conn: &mut Conn, now: Millis, e: &Environment) -> Result<()>
         .bind(e.server_id.clone())
         .bind(now.0);
     changed(conn, query).await?;
-    Ok(())
+    // None is ever without a schedule.
+    super::schedules::insert(conn, now, &TenantId(e.tenant_id.clone()), &EnvironmentId(e.id.clone())).await
 }
 
 /// By id alone: for `app::access` to judge, and for the worker.
@@ -313,4 +314,30 @@ pub async fn addresses(conn: &mut Conn, ids: &[String]) -> Result<HashMap<String
         join tenants t on t.id = e.tenant_id
         where e.id in ({})";
     super::names(conn, sql, ids).await
+}
+
+/// An environment as it is measured.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Gauge {
+    pub tenant: String,
+    pub site: String,
+    pub name: String,
+    pub health: String,
+    pub last_good_at: Option<i64>,
+    pub last_good_size: Option<i64>,
+}
+
+/// Every environment of the installation.
+pub async fn gauges(conn: &mut Conn, stale_before: Millis) -> Result<Vec<Gauge>> {
+    let sql = concat!(
+        "select t.name as tenant, s.name as site, e.name, ",
+        health!(),
+        " as health, e.last_good_at, e.last_good_size
+         from environments e
+         join sites s on s.tenant_id = e.tenant_id and s.id = e.site_id
+         join tenants t on t.id = e.tenant_id
+         where e.state <> 'removed'
+         order by t.name, s.name, e.name"
+    );
+    Ok(rows(sql).bind(stale_before.0).fetch_all(conn).await?)
 }

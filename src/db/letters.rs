@@ -4,7 +4,17 @@ use super::{changed, rows, run};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::{Conn, Pool};
-use crate::domain::ids::{LetterId, TenantId};
+use crate::base::words::words;
+use crate::domain::ids::{LetterId, SiteId, TenantId};
+
+words! {
+    /// How a message leaves.
+    Channel {
+        Mail = "mail",
+        /// A request to another program.
+        Call = "call",
+    }
+}
 
 /// A letter as it is queued.
 #[derive(Clone, Debug)]
@@ -13,7 +23,8 @@ pub struct NewLetter {
     /// Whose affairs it tells of; none where it concerns the installation or an account alone.
     pub tenant: Option<TenantId>,
     pub to: String,
-    pub kind: &'static str,
+    pub kind: String,
+    pub channel: Channel,
     pub subject: String,
     pub body_sealed: Vec<u8>,
     /// A second letter with the same key is none.
@@ -48,18 +59,20 @@ pub struct Claimed {
 /// Queues a letter; false when there is one with its key already.
 pub async fn insert(conn: &mut Conn, now: Millis, letter: &NewLetter) -> Result<bool> {
     let sql = "
-        insert into letters (id, tenant_id, to_address, kind, subject, body_sealed, state, tries, next_at, created_at, unique_key)
-        values ($1, $2, $3, $4, $5, $6, 'queued', 0, $7, $7, $8)
+        insert into letters (id, tenant_id, to_address, kind, subject, body_sealed, state, tries, next_at, created_at, unique_key,
+                             channel)
+        values ($1, $2, $3, $4, $5, $6, 'queued', 0, $7, $7, $8, $9)
         on conflict (unique_key) do nothing";
     let query = run(sql)
         .bind(letter.id.0.clone())
         .bind(letter.tenant.as_ref().map(|t| t.0.clone()))
         .bind(letter.to.clone())
-        .bind(letter.kind)
+        .bind(letter.kind.clone())
         .bind(letter.subject.clone())
         .bind(letter.body_sealed.clone())
         .bind(now.0)
-        .bind(letter.unique.clone());
+        .bind(letter.unique.clone())
+        .bind(letter.channel.word());
     Ok(changed(conn, query).await? == 1)
 }
 
@@ -68,27 +81,27 @@ macro_rules! next_due {
     () => {
         "select id
          from letters
-         where (state = 'queued' and next_at <= $1) or (state = 'sending' and lease_until <= $1)
+         where channel = $2 and ((state = 'queued' and next_at <= $1) or (state = 'sending' and lease_until <= $1))
          order by next_at, id
          limit 1 /* for update skip locked */"
     };
 }
 
 const CLAIM: &str = concat!(
-    "update letters set state = 'sending', tries = tries + 1, lease_until = $2 where id = (",
+    "update letters set state = 'sending', tries = tries + 1, lease_until = $3 where id = (",
     next_due!(),
     ") returning id, tenant_id, body_sealed, tries, created_at"
 );
 
 /// Takes one letter that is due. Two who ask at once never get the same one.
-pub async fn claim(pool: &Pool, now: Millis, until: Millis) -> Result<Option<Claimed>> {
+pub async fn claim(pool: &Pool, now: Millis, until: Millis, channel: Channel) -> Result<Option<Claimed>> {
     let mut conn = pool.get().await?;
     // A look first: where there is nothing to send, nothing is written.
-    let due: Option<(String,)> = rows(next_due!()).bind(now.0).fetch_optional(&mut *conn).await?;
+    let due: Option<(String,)> = rows(next_due!()).bind(now.0).bind(channel.word()).fetch_optional(&mut *conn).await?;
     if due.is_none() {
         return Ok(None);
     }
-    Ok(rows(pool.text(CLAIM)).bind(now.0).bind(until.0).fetch_optional(&mut *conn).await?)
+    Ok(rows(pool.text(CLAIM)).bind(now.0).bind(channel.word()).bind(until.0).fetch_optional(&mut *conn).await?)
 }
 
 /// The server has it. Its links are of no use here any more.
@@ -119,8 +132,13 @@ pub async fn failed(conn: &mut Conn, letter: &Claimed, error: &str) -> Result<bo
 pub async fn give_up(conn: &mut Conn, before: Millis, error: &str) -> Result<u64> {
     let sql = "
         update letters set state = 'failed', last_error = coalesce(last_error, $2), body_sealed = null
-        where state = 'queued' and created_at <= $1";
+        where state = 'queued' and channel = 'mail' and created_at <= $1";
     changed(conn, run(sql).bind(before.0).bind(error.to_owned())).await
+}
+
+/// Forgets letters that came to their end and were written before.
+pub async fn tidy(conn: &mut Conn, before: Millis) -> Result<u64> {
+    changed(conn, run("delete from letters where created_at < $1 and state in ('sent', 'failed')").bind(before.0)).await
 }
 
 /// The newest letters of the installation.
@@ -144,6 +162,16 @@ pub async fn of_tenant(conn: &mut Conn, tenant: &TenantId, limit: i64) -> Result
     Ok(rows(sql).bind(tenant.0.clone()).bind(limit).fetch_all(conn).await?)
 }
 
+/// The addresses of a tenant's owners.
+pub async fn owners(conn: &mut Conn, tenant: &TenantId) -> Result<Vec<String>> {
+    let sql = "
+        select a.email from accounts a join members m on m.account_id = a.id
+        where m.tenant_id = $1 and m.role = 'owner' and a.state = 'active'
+        order by a.email";
+    let found: Vec<(String,)> = rows(sql).bind(tenant.0.clone()).fetch_all(conn).await?;
+    Ok(found.into_iter().map(|(email,)| email).collect())
+}
+
 /// The letters whose key begins with the id of what they are about.
 pub async fn about(conn: &mut Conn, tenant: &TenantId, what: &str) -> Result<Vec<Letter>> {
     let sql = "
@@ -155,13 +183,24 @@ pub async fn about(conn: &mut Conn, tenant: &TenantId, what: &str) -> Result<Vec
 }
 
 /// The addresses of a tenant's owners, and of the account that began something, while it may still see it.
-pub async fn recipients(conn: &mut Conn, tenant: &TenantId, initiator: Option<&str>) -> Result<Vec<String>> {
+pub async fn recipients(
+    conn: &mut Conn,
+    tenant: &TenantId,
+    site: Option<&SiteId>,
+    news: bool,
+    initiator: Option<&str>,
+) -> Result<Vec<String>> {
     let sql = "
-        select distinct a.email
+        select a.email
         from accounts a
         left join members m on m.account_id = a.id and m.tenant_id = $1
-        where a.state = 'active' and (m.role = 'owner' or (a.id = $2 and (m.account_id is not null or a.administrator = 1)))
-        order by a.email";
-    let found: Vec<(String,)> = rows(sql).bind(tenant.0.clone()).bind(initiator.map(str::to_owned)).fetch_all(conn).await?;
+        where a.state = 'active' and (
+          (a.id = $2 and (m.account_id is not null or a.administrator = 1))
+          or ($4 = 1 and m.role = 'owner' and not exists (select 1 from recipients r where r.tenant_id = $1 and r.site_id = $3)))
+        union
+        select r.email from recipients r where $4 = 1 and r.tenant_id = $1 and r.site_id = $3
+        order by 1";
+    let query = rows(sql).bind(tenant.0.clone()).bind(initiator.map(str::to_owned)).bind(site.map(|s| s.0.clone())).bind(i64::from(news));
+    let found: Vec<(String,)> = query.fetch_all(conn).await?;
     Ok(found.into_iter().map(|(email,)| email).collect())
 }

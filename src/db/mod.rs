@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod alarms;
 pub mod backups;
 pub mod environments;
 pub mod guesses;
@@ -13,12 +14,17 @@ pub mod letters;
 pub mod links;
 pub mod one_time_links;
 pub mod places;
+pub mod recipients;
 pub mod restores;
+pub mod retention;
+pub mod schedules;
 pub mod second_factors;
 pub mod servers;
 pub mod sessions;
 pub mod sites;
+pub mod space;
 pub mod tenants;
+pub mod webhooks;
 
 use crate::base::sql::Conn;
 use sqlx::any::{AnyArguments, AnyRow};

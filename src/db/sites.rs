@@ -76,6 +76,7 @@ pub async fn repository(conn: &mut Conn, tenant: &TenantId, site: &SiteId) -> Re
 /// A repository with what the catalogue knows to be in it.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Stored {
+    pub repository_id: String,
     pub tenant: String,
     pub site: String,
     pub location: String,
@@ -87,14 +88,14 @@ pub struct Stored {
 /// Every repository of the installation, by tenant and site.
 pub async fn stored(conn: &mut Conn) -> Result<Vec<Stored>> {
     let sql = "
-        select t.name as tenant, s.name as site, r.location, count(distinct b.id) as backups,
+        select r.id as repository_id, t.name as tenant, s.name as site, r.location, count(distinct b.id) as backups,
                cast(coalesce(sum(x.stored), 0) as bigint) as bytes
         from repositories r
         join sites s on s.tenant_id = r.tenant_id and s.id = r.site_id
         join tenants t on t.id = r.tenant_id
-        left join backups b on b.tenant_id = r.tenant_id and b.site_id = r.site_id and b.state in ('succeeded', 'incomplete')
+        left join backups b on b.tenant_id = r.tenant_id and b.site_id = r.site_id and b.state in ('succeeded', 'incomplete') and b.expired_at is null
         left join backup_elements x on x.tenant_id = b.tenant_id and x.backup_id = b.id
-        group by t.name, s.name, r.location
+        group by r.id, t.name, s.name, r.location
         order by t.name, s.name";
     Ok(rows(sql).fetch_all(conn).await?)
 }
