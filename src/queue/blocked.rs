@@ -50,6 +50,7 @@ pub(super) async fn explain(pool: &Pool, now: Millis, settings: &Settings) -> Re
     let mut reasons = stale(pool, now).await?;
     full_tenants(pool, now, settings, &mut reasons).await?;
     behind_the_patient(pool, now, &mut reasons).await?;
+    unclean(pool, now, &mut reasons).await?;
     held_needs(pool, now, &mut reasons).await?;
     let news: Vec<_> = reasons.iter().filter(|(_, reason)| reason.before != reason.words).collect();
     if !news.is_empty() {
@@ -118,6 +119,27 @@ async fn behind_the_patient(pool: &Pool, now: Millis, reasons: &mut BTreeMap<Str
     for w in first_of_each(rows) {
         let words = format!("waits behind {}, which has been waiting for {} since {}", who(&w), w.resource, Millis(w.since).for_people());
         reasons.insert(w.id, Reason { before: w.blocked_on, words: Some(words), by_need: true });
+    }
+    Ok(())
+}
+
+/// Somebody who shared it was lost, and may still be at work without knowing.
+async fn unclean(pool: &Pool, now: Millis, reasons: &mut BTreeMap<String, Reason>) -> Result<()> {
+    let mut conn = pool.get().await?;
+    let rows: Vec<(String, Option<String>, String, i64)> = sqlx::query_as(concat!(
+        "select j.id, j.blocked_on, n.resource, u.until from ",
+        head!(),
+        " join job_needs n on n.job_id = j.id
+          join unclean_ends u on u.resource = n.resource
+          where n.mode = 'exclusive' and u.until > $1"
+    ))
+    .bind(now.0)
+    .bind(HEAD)
+    .fetch_all(&mut *conn)
+    .await?;
+    for (id, before, resource, until) in rows {
+        let words = format!("waits for {resource} until {}: the end of a job that used it was not seen", Millis(until).for_people());
+        reasons.insert(id, Reason { before, words: Some(words), by_need: true });
     }
     Ok(())
 }

@@ -14,8 +14,8 @@ use crate::base::error::{Error, Result};
 use crate::base::sql::{Conn, Kind, Pool};
 
 /// Who is next. The rules of who may run, in the order of the conditions: its time has come ($1); its class is wanted
-/// ($2); its tenant has room ($3; restores always do); nobody holds what it needs; no older job that has waited beyond all
-/// patience wants it either (restores do not stand behind those: they would wait for what the other one waits for).
+/// ($2); its tenant has room ($3; restores always do); nobody holds what it needs; nobody whose end was not seen had a share
+/// in what it needs alone; no older job that has waited beyond all patience wants it either (restores do not stand behind those: they would wait for what the other one waits for).
 macro_rules! next_in_line {
     () => {
         "select j.id
@@ -33,6 +33,14 @@ macro_rules! next_in_line {
              where n.job_id = j.id
                and h.token is not null
                and (n.mode = 'exclusive' or h.mode = 'exclusive')
+           )
+           and not exists (
+             select 1
+             from job_needs n
+             join unclean_ends u on u.resource = n.resource
+             where n.job_id = j.id
+               and n.mode = 'exclusive'
+               and u.until > $1
            )
            and (j.class = 'restore' or not exists (
              select 1

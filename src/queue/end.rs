@@ -275,12 +275,29 @@ async fn reap_one(pool: &Pool, settings: &Settings, runner: Option<&dyn Runner>,
     let mut tx = pool.begin().await?;
     let job = hold(&mut tx, lease, Some(now)).await?;
     let why = format!("worker {worker} was not heard of any more");
+    quarantine(&mut tx, now, &job, settings).await?;
     let (job, ended) = lose(&mut tx, now, lease, &job, &why, settings).await?;
     if let Some(runner) = runner {
         runner.settled(&mut tx, &job, &ended).await.context(|| "telling what became of the job")?;
     }
     tx.commit().await?;
     Ok(ended)
+}
+
+/// Nobody saw the attempt die: it may be frozen, and wake. What it shared is given to nobody alone for a while; what it had
+/// alone is guarded by its token.
+async fn quarantine(conn: &mut Conn, now: Millis, job: &Job, settings: &Settings) -> Result<()> {
+    sqlx::query(
+        "insert into unclean_ends (resource, tenant_id, until)
+         select resource, tenant_id, $2 from job_needs where job_id = $1 and mode = 'shared' and token is not null
+         on conflict (resource) do update set until = excluded.until",
+    )
+    .bind(job.id.as_str())
+    .bind(now.plus(millis(settings.quarantine)).0)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("delete from unclean_ends where until < $1").bind(now.0).execute(conn).await?;
+    Ok(())
 }
 
 /// Asks for the end of a job. One that has not begun is cancelled at once: see the returned job's state, and settle what

@@ -31,6 +31,9 @@ pub struct Settings {
     /// A job that could not have what it needs for so long keeps younger jobs away from it.
     #[serde(with = "seconds")]
     pub patience: Duration,
+    /// When a lease ran out and nobody saw its attempt die, what it shared is given to nobody alone for so long.
+    #[serde(with = "seconds")]
+    pub quarantine: Duration,
     /// A job that waits moves up one class each time so much has passed (never before a restore).
     #[serde(with = "seconds")]
     pub ageing: Duration,
@@ -51,6 +54,7 @@ impl Default for Settings {
             stuck_after: Duration::from_secs(15 * 60),
             term_grace: Duration::from_secs(10),
             patience: Duration::from_secs(15 * 60),
+            quarantine: Duration::from_secs(10 * 60),
             ageing: Duration::from_secs(6 * 3600),
             lost_limit: 3,
             tenant_running: 4,

@@ -154,3 +154,39 @@ async fn the_database_itself_refuses_two_who_hold_the_same_alone() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_was_shared_by_one_whose_end_was_not_seen_is_given_to_nobody_alone_for_a_while() {
+    on_both(async |b| {
+        let settings = Settings { quarantine: std::time::Duration::from_secs(600), ..Settings::default() };
+        let needs = || vec![Need::shared("repo:r"), Need::exclusive("env:1")];
+        b.enqueue(NewJob { needs: needs(), ..b.wanted("backup") }).await;
+        b.lease().await;
+        b.advance(31);
+        assert_eq!(reap(&b.pool, &settings).await.unwrap().len(), 1);
+        let alone = b.enqueue(NewJob { needs: vec![Need::exclusive("repo:r")], ..b.wanted("clean-up") }).await;
+        // The same again at once: its environment was not shared, and shared goes beside shared.
+        let again = b.lease().await;
+        b.finish(&again, Outcome::succeeded()).await.unwrap();
+        assert!(b.claim().await.is_none());
+        let told = b.job(&alone).await.blocked_on.unwrap();
+        assert!(told.starts_with("waits for repo:r until ") && told.ends_with("was not seen"), "{told}");
+        b.advance(599);
+        assert!(b.claim().await.is_none());
+        b.advance(2);
+        assert_eq!(b.lease().await.job, alone);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_seen_to_die_keeps_nobody_away() {
+    on_both(async |b| {
+        b.enqueue(NewJob { needs: vec![Need::shared("repo:r")], ..b.wanted("backup") }).await;
+        let lease = b.lease().await;
+        lost(&b.pool, &lease, "its process died", &Settings { lost_limit: 1, ..Settings::default() }).await.unwrap();
+        b.enqueue(NewJob { needs: vec![Need::exclusive("repo:r")], ..b.wanted("clean-up") }).await;
+        assert_eq!(b.claim().await.unwrap().job.subject, "clean-up");
+    })
+    .await;
+}
