@@ -13,6 +13,7 @@ use super::source::{Source, arrange};
 use super::{Label, Stored};
 use crate::base::clock::{Clock, Millis};
 use crate::base::error::{Error, Result};
+use crate::base::failpoint;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{BackupOptions, SnapshotOptions, jiff};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -59,6 +60,7 @@ pub(super) fn run(session: &Session, sources: Vec<Source>, label: &Label) -> Res
 
 fn pass(session: &Session, archive: &Archive, label: &Label, base: Option<String>) -> Result<SnapshotFile> {
     let repository = session.open()?.to_indexed_ids().ours()?;
+    failpoint::hit(format_args!("backup.indexed"))?;
     let mut options = BackupOptions::default();
     options.no_scan = true;
     options.parent_opts.parents = base.into_iter().collect();

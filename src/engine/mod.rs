@@ -14,7 +14,8 @@
 //! - write a snapshot whose source did not come to its honest end ([`control`]),
 //! - read a site's file with other rights than the site's user ([`source`]),
 //! - write outside the directory it was given, or trust a name or a hash from a repository ([`restore`], [`trees`]),
-//! - remove anything but snapshot files, lock files of dead processes and its own temporary files.
+//! - remove anything but snapshot files that it is told to forget, lock files of dead processes and its own temporary
+//!   files; and, in [`prune`] alone, old indexes and packs that were marked long before.
 //!
 //! To add a storage: one file in [`backend`]. To add a syntax of dumps: one file in [`segments`]. To add a reading call:
 //! a function over [`trees::Snapshot`], as [`prove`] and [`read`] are.
@@ -25,12 +26,14 @@
 mod archive;
 mod backend;
 mod backup;
+mod check;
 mod control;
 mod exclude;
 mod failure;
 mod feed;
 mod location;
 mod prove;
+mod prune;
 mod read;
 mod repository;
 mod restore;
@@ -45,8 +48,10 @@ use crate::base::clock::Millis;
 use std::path::PathBuf;
 
 pub use archive::About;
+pub use check::Checked;
 pub use exclude::{Exclude, Rule};
 pub use location::Location;
+pub use prune::{Pruned, Pruning};
 pub use repository::Repository;
 pub use restore::{Owners, Restored};
 pub use segments::Syntax;

@@ -6,7 +6,10 @@ use super::backend::{self, Objects};
 use super::control::Control;
 use super::failure::{Ours, reading, writing};
 use super::restore::{Owners, Restored};
-use super::{About, Entry, Label, Location, SnapshotInfo, Source, Stored, Totals, archive, backup, prove, read, restore};
+use super::{
+    About, Checked, Entry, Label, Location, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check, prove, prune,
+    read, restore,
+};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
@@ -14,11 +17,12 @@ use crate::base::watch::Watch;
 use crate::domain::tree::Marks;
 use bytesize::ByteSize;
 use rustic_core::repofile::{Chunker, MasterKey};
-use rustic_core::{ConfigOptions, Credentials, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions};
+use rustic_core::{ConfigOptions, Credentials, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions, WriteBackend};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The library's size of a pack. Peak memory of a first backup is about nine of them.
 const PACK: ByteSize = ByteSize::mib(16);
@@ -47,15 +51,20 @@ impl Session {
         Self { objects, adapter, control, key }
     }
 
-    fn unopened(&self) -> Result<rustic_core::Repository<()>> {
+    fn unopened(&self, by: Arc<dyn WriteBackend>) -> Result<rustic_core::Repository<()>> {
         let mut options = RepositoryOptions::default();
         options.no_cache = true; // else a cache in the home folder of whoever runs us
-        rustic_core::Repository::new(&options, &RepositoryBackends::new(self.adapter.clone(), None)).ours()
+        rustic_core::Repository::new(&options, &RepositoryBackends::new(by, None)).ours()
     }
 
     /// Reads the configuration, and nothing else.
     pub fn open(&self) -> Result<rustic_core::Repository<OpenStatus>> {
-        self.unopened()?.open(&Credentials::Masterkey(self.key.clone())).ours()
+        self.open_by(self.adapter.clone())
+    }
+
+    /// The same, where something stands between the library and the storage.
+    pub fn open_by(&self, by: Arc<dyn WriteBackend>) -> Result<rustic_core::Repository<OpenStatus>> {
+        self.unopened(by)?.open(&Credentials::Masterkey(self.key.clone())).ours()
     }
 }
 
@@ -78,7 +87,7 @@ impl Repository {
                 .set_treepack_growfactor(0u32)
                 .set_extra_verify(false);
             let credentials = Credentials::password(password.expose());
-            let made = session.unopened()?.init(&credentials, &KeyOptions::default(), &options).ours();
+            let made = session.unopened(session.adapter.clone())?.init(&credentials, &KeyOptions::default(), &options).ours();
             let made = made.map_err(|e| e.context(format!("creating a repository in {}", at.shown())))?;
             session.objects.settle().map_err(|e| cannot_write("the configuration", e))?;
             let json = serde_json::to_string(&made.key()).map_err(|e| Error::internal(format!("a key cannot be written as JSON: {e}")))?;
@@ -227,6 +236,31 @@ impl Repository {
         })
     }
 
+    /// Frees what no snapshot needs, in two steps that lie `how.keep_marked` apart. The caller holds the repository alone.
+    ///
+    /// # Errors
+    /// `Transient` while another program is at work in it; `Damaged` when what a snapshot needs is missing: then nothing
+    /// was removed.
+    pub fn prune(&self, how: Pruning, watch: &Watch) -> Result<Pruned> {
+        reading(|| prune::run(&self.session(watch)?, how))
+    }
+
+    /// What it has on the storage, in bytes.
+    ///
+    /// # Errors
+    /// When anything cannot be listed.
+    pub fn size(&self) -> Result<u64> {
+        reading(|| prune::size(&self.session(&Watch::new())?.objects))
+    }
+
+    /// Reads the packs after one back, until `bytes` or `time` are used up.
+    ///
+    /// # Errors
+    /// When they cannot be listed; what is damaged is told in the answer.
+    pub fn check(&self, after: Option<&str>, bytes: u64, time: Duration, watch: &Watch) -> Result<Checked> {
+        reading(|| check::run(&self.session(watch)?, after, bytes, time))
+    }
+
     pub(super) fn session(&self, watch: &Watch) -> Result<Session> {
         Ok(Session::new(&self.location, parse_key(&self.key)?, watch))
     }
@@ -236,6 +270,11 @@ impl Session {
     /// A lock for a run that writes.
     pub fn lock(&self) -> Result<Lock> {
         Lock::shared(&self.objects, &self.key)
+    }
+
+    /// A lock for a run that nobody else may stand beside.
+    pub fn lock_alone(&self) -> Result<Lock> {
+        Lock::alone(&self.objects, &self.key)
     }
 
     /// A lock for a run that only reads; none where it cannot be written.

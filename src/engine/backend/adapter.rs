@@ -53,6 +53,11 @@ impl Adapter {
         Ok(Announced { adapter: self, pack, offset })
     }
 
+    /// So much was read or written: a sign of life.
+    pub fn moved(&self, bytes: usize) {
+        self.control.watch.add_bytes(bytes as u64);
+    }
+
     fn range(&self, pack: &Id, offset: u32, length: u32) -> RusticResult<Bytes> {
         let key = key(FileType::Pack, pack);
         self.checked(&key, || self.objects.get_range(&key, offset.into(), length as usize))

@@ -44,12 +44,12 @@ struct Content {
 }
 
 impl Content {
-    fn ours() -> Self {
+    fn ours(exclusive: bool) -> Self {
         let process = rustix::process::getpid().as_raw_nonzero().get();
         let uid = rustix::process::getuid().as_raw();
         Self {
             time: now(),
-            exclusive: false,
+            exclusive,
             hostname: hostname(),
             username: identity::name_of(uid).unwrap_or_default(),
             pid: process,
@@ -63,7 +63,7 @@ impl Content {
     }
 }
 
-/// A shared lock, held until it is dropped.
+/// A lock, shared or for us alone, held until it is dropped.
 pub(in crate::engine) struct Lock {
     release: Option<Sender<()>>,
     keeper: Option<JoinHandle<()>>,
@@ -75,10 +75,22 @@ impl Lock {
     /// # Errors
     /// `Transient` while another program holds the repository exclusively.
     pub fn shared(objects: &Arc<dyn Objects>, key: &MasterKey) -> Result<Self> {
+        Self::take(objects, key, false)
+    }
+
+    /// Takes the repository for us alone.
+    ///
+    /// # Errors
+    /// `Transient` while anybody else holds it, shared or not.
+    pub fn alone(objects: &Arc<dyn Objects>, key: &MasterKey) -> Result<Self> {
+        Self::take(objects, key, true)
+    }
+
+    fn take(objects: &Arc<dyn Objects>, key: &MasterKey, alone: bool) -> Result<Self> {
         let sealer = Sealer::new(key)?;
-        let mine = put(objects, &sealer)?;
+        let mine = put(objects, &sealer, alone)?;
         // First ours, then a look at the others: of two that come at once, at least one sees the other.
-        if let Err(e) = look_at_others(objects, &sealer, &mine) {
+        if let Err(e) = look_at_others(objects, &sealer, &mine, alone) {
             let _ = objects.remove(&mine); // what matters is why we do not go on
             return Err(e);
         }
@@ -87,7 +99,7 @@ impl Lock {
         let keeper = std::thread::spawn(move || {
             let mut held = mine;
             while let Err(RecvTimeoutError::Timeout) = released.recv_timeout(REFRESH) {
-                match put(&objects, &sealer) {
+                match put(&objects, &sealer, alone) {
                     Ok(fresh) => {
                         let old = std::mem::replace(&mut held, fresh);
                         let _ = objects.remove(&old); // it may have been removed by `restic unlock`
@@ -125,15 +137,15 @@ impl Drop for Lock {
     }
 }
 
-fn put(objects: &Arc<dyn Objects>, sealer: &Sealer) -> Result<String> {
-    let json = serde_json::to_vec(&Content::ours()).map_err(|e| Error::internal(format!("a lock cannot be written as JSON: {e}")))?;
+fn put(objects: &Arc<dyn Objects>, sealer: &Sealer, alone: bool) -> Result<String> {
+    let json = serde_json::to_vec(&Content::ours(alone)).map_err(|e| Error::internal(format!("a lock cannot be written as JSON: {e}")))?;
     let sealed = sealer.seal(&json)?;
     let name = format!("locks/{}", hex(&Sha256::digest(&sealed)));
     objects.put(&name, &[Bytes::from(sealed)]).map_err(|e| cannot_write(&name, e))?;
     Ok(name)
 }
 
-fn look_at_others(objects: &Arc<dyn Objects>, sealer: &Sealer, mine: &str) -> Result<()> {
+fn look_at_others(objects: &Arc<dyn Objects>, sealer: &Sealer, mine: &str, alone: bool) -> Result<()> {
     let locks = objects.list("locks").map_err(|e| Error::from(e).context("looking at the locks of the repository"))?;
     for (name, _) in locks {
         let name = format!("locks/{name}");
@@ -146,15 +158,20 @@ fn look_at_others(objects: &Arc<dyn Objects>, sealer: &Sealer, mine: &str) -> Re
             if other.hostname == hostname() && !is_alive(other.pid) {
                 let _ = objects.remove(&name); // its process is dead; another may be tidying up, too
             }
-        } else if other.exclusive {
-            return Err(Error::transient(format!(
-                "{}@{} (process {}) holds the repository for itself since {}",
-                other.username, other.hostname, other.pid, other.time
-            ))
-            .hint("it is probably a `restic prune`: wait until it has ended; `restic unlock` removes what a crash left"));
+        } else if other.exclusive || alone {
+            return Err(in_the_way(&other));
         }
     }
     Ok(())
+}
+
+fn in_the_way(other: &Content) -> Error {
+    let (how, what) = if other.exclusive { (" for itself", "`restic prune`") } else { ("", "backup or `restic mount`") };
+    Error::transient(format!(
+        "{}@{} (process {}) holds the repository{how} since {}",
+        other.username, other.hostname, other.pid, other.time
+    ))
+    .hint(format!("it is probably a {what}: wait until it has ended; `restic unlock` removes what a crash left"))
 }
 
 /// Seals and opens as restic does: nonce, AES-256-CTR, Poly1305-AES.

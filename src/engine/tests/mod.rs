@@ -5,6 +5,7 @@ mod backups;
 mod damage;
 mod dumps;
 mod hostile;
+mod prunes;
 mod restores;
 
 use super::*;
