@@ -4,6 +4,7 @@ use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::secret::Secret;
 use crate::base::units;
+use crate::domain::alarm::Cause;
 use crate::domain::rights::Role;
 use crate::domain::state::{BackupState, RestoreState};
 use askama::Template;
@@ -53,6 +54,22 @@ pub enum Letter {
         url: String,
         undo_until: Option<Millis>,
     },
+    /// Something is wrong with an environment, and no other letter tells it.
+    Alarm {
+        to: String,
+        environment: String,
+        cause: Cause,
+        message: String,
+        hint: Option<String>,
+        url: String,
+    },
+    /// How the environments of a tenant stand, once a day.
+    Digest {
+        to: String,
+        tenant: String,
+        environments: Vec<Standing>,
+        url: String,
+    },
     DownloadUsed {
         to: String,
         environment: String,
@@ -68,9 +85,79 @@ pub enum Letter {
         links: Vec<Link>,
         expires: Millis,
     },
+    /// Fewer backups are made from now on, or none.
+    ScheduleThinned {
+        to: String,
+        environment: String,
+        by: String,
+        before: String,
+        after: String,
+        url: String,
+    },
+    /// What lies in a tenant's trash and is purged soon.
+    PurgeAhead {
+        to: String,
+        tenant: String,
+        purges: Vec<Purge>,
+        /// How many more there are than it names.
+        more: usize,
+        url: String,
+    },
+    /// A rule of retention was changed; what it keeps less goes later.
+    RulesChanged {
+        to: String,
+        what: String,
+        who: String,
+        words: String,
+        effective: Option<Millis>,
+        url: String,
+    },
+    /// A rule would have taken most good backups of an environment at once.
+    RetentionHeld {
+        to: String,
+        environment: String,
+        going: usize,
+        all: usize,
+        until: Millis,
+        url: String,
+    },
     Test {
         to: String,
     },
+}
+
+/// An environment in the daily letter.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// `site.environment`
+    pub environment: String,
+    pub last_good: Option<Millis>,
+    pub alarms: i64,
+}
+
+impl Standing {
+    /// It needs somebody.
+    pub fn is_bad(&self) -> bool {
+        self.last_good.is_none() || self.alarms > 0
+    }
+}
+
+fn digest(tenant: &str, environments: &[Standing]) -> String {
+    match environments.iter().filter(|e| e.is_bad()).count() {
+        0 => format!("{tenant}: {} protected", units::count(environments.len() as u64, "environment")),
+        bad => format!("{tenant}: {bad} of {} not right", units::count(environments.len() as u64, "environment")),
+    }
+}
+
+/// A backup that is purged, and when.
+#[derive(Clone, Debug)]
+pub struct Purge {
+    pub environment: String,
+    pub reason: String,
+    pub created: Millis,
+    /// Who threw it away: a person, or a rule.
+    pub by: String,
+    pub on: Millis,
 }
 
 /// A prepared download.
@@ -155,8 +242,14 @@ impl Letter {
             | Self::SecondFactorChanged { to, .. }
             | Self::BackupEnded { to, .. }
             | Self::RestoreEnded { to, .. }
+            | Self::Alarm { to, .. }
+            | Self::Digest { to, .. }
             | Self::DownloadUsed { to, .. }
             | Self::LinksReady { to, .. }
+            | Self::ScheduleThinned { to, .. }
+            | Self::PurgeAhead { to, .. }
+            | Self::RulesChanged { to, .. }
+            | Self::RetentionHeld { to, .. }
             | Self::Test { to } => to,
         }
     }
@@ -170,8 +263,14 @@ impl Letter {
             Self::SecondFactorChanged { .. } => "second_factor_changed",
             Self::BackupEnded { .. } => "backup_ended",
             Self::RestoreEnded { .. } => "restore_ended",
+            Self::Alarm { .. } => "alarm",
+            Self::Digest { .. } => "digest",
             Self::DownloadUsed { .. } => "download_used",
             Self::LinksReady { .. } => "links_ready",
+            Self::ScheduleThinned { .. } => "schedule_thinned",
+            Self::PurgeAhead { .. } => "purge_ahead",
+            Self::RulesChanged { .. } => "rules_changed",
+            Self::RetentionHeld { .. } => "retention_held",
             Self::Test { .. } => "test",
         }
     }
@@ -188,8 +287,16 @@ impl Letter {
             Self::RestoreEnded { environment, undo, state, .. } => {
                 format!("{environment}: the {} {}", if *undo { "undo" } else { "restore" }, restore_ended(*state))
             }
+            Self::Alarm { environment, cause, .. } => format!("{environment}: {}", cause.title()),
+            Self::Digest { tenant, environments, .. } => digest(tenant, environments),
             Self::DownloadUsed { environment, element, .. } => format!("{environment}: the {element} was downloaded"),
             Self::LinksReady { environment, .. } => format!("{environment}: your download is ready"),
+            Self::ScheduleThinned { environment, .. } => format!("{environment}: fewer backups are made from now on"),
+            Self::PurgeAhead { tenant, purges, more, .. } => {
+                format!("{tenant}: {} will be gone for good", units::count((purges.len() + more) as u64, "backup"))
+            }
+            Self::RulesChanged { what, .. } => format!("{what}: the rules of what is kept were changed"),
+            Self::RetentionHeld { environment, .. } => format!("{environment}: most backups would go at once"),
             Self::Test { .. } => "Sitekeep: a letter arrives".into(),
         })
     }

@@ -8,5 +8,5 @@
 mod letters;
 mod send;
 
-pub use letters::{Letter, Link, Sheet, Written};
+pub use letters::{Letter, Link, Purge, Sheet, Standing, Written};
 pub use send::{Mailer, address};

@@ -66,6 +66,18 @@ impl Mailer {
         }
     }
 
+    /// Greets the server and says good-bye, as whoever sends letters does.
+    ///
+    /// # Errors
+    /// As [`Mailer::send`].
+    pub async fn knock(&self) -> Result<()> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::transient("the mail server hung up").hint("does it take mail from this host?")),
+            Err(e) => Err(refused(&e)),
+        }
+    }
+
     fn message(&self, id: &str, at: Millis, letter: &Written) -> Result<Message> {
         let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at.0).unwrap_or_default());
         let automatic = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".into());
@@ -94,7 +106,7 @@ pub fn address(text: &str) -> Result<Address> {
 /// What the server or the way to it said, as a sentence.
 fn refused(e: &lettre::transport::smtp::Error) -> Error {
     let said = std::error::Error::source(e).map_or_else(|| e.to_string(), ToString::to_string);
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = said.split(" (os error").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     match e.status().map(|code| code.to_string()) {
         Some(code) if OF_OUR_ACCOUNT.iter().any(|c| c.to_string() == code) => {
             Error::transient(format!("the mail server did not let us in: {code} {said}"))
