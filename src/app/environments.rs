@@ -7,7 +7,7 @@ pub use change::{Change, DatabaseChange, change, form};
 pub use removal::{Removal, remove};
 pub(crate) use removal::{begin_on, last_backup_ended, refuse_going};
 
-use super::{App, access, access::Actor, backups, from_json, jobs, servers};
+use super::{App, access, access::Actor, alarms, backups, from_json, jobs, schedules, servers};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::identity::Identity;
@@ -25,6 +25,14 @@ use crate::domain::state::{BackupState, RestoreState};
 use crate::domain::view;
 use crate::engine::{Location, Repository};
 use crate::queue;
+
+/// The environments of a tenant: id and `site.environment`.
+pub async fn names(app: &App, actor: &Actor, tenant: &TenantId) -> Result<Vec<(String, String)>> {
+    let mut conn = app.pool.get().await?;
+    access::in_tenant(&mut conn, actor, tenant, Right::View, "tenant").await?;
+    let all = db::environments::of_tenant(&mut conn, tenant).await?;
+    Ok(all.into_iter().map(|e| (e.id, format!("{}.{}", e.site, e.name))).collect())
+}
 
 /// An environment with everything that a job needs of it, secrets opened.
 #[derive(Clone, Debug)]
@@ -173,7 +181,7 @@ pub async fn page(app: &App, actor: &Actor, id: &EnvironmentId, asked: LogQuery,
     // Finding the environment is being allowed to see it, and with it all that follows.
     let overview = overview_in(&mut conn, app, actor, id, now, zone).await?;
     let tenant = TenantId(overview.tenant_id.clone());
-    let log = backups::page(&mut conn, actor, &tenant, id, asked, zone).await?;
+    let log = backups::page(&mut conn, actor, &tenant, id, asked, (now, zone)).await?;
     let jobs = jobs::active_on(&mut conn, now, &tenant, id).await?;
     Ok((overview, log, jobs))
 }
@@ -193,6 +201,7 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
         url: definition.url.clone(),
         elements: definition.elements(),
         last_proven: row.last_proven_at.map(Millis),
+        next_run: schedules::standing(conn, id, now).await?,
         restore_takes: row.last_good_size.map(|size| restore_takes(size, &restores)),
         days: strip(conn, &tenant, id, now, zone).await?,
         rights,
@@ -202,6 +211,7 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
         removing: removal.state == "removing",
         removed: removal.removed_at.map(Millis),
         stayed: removal.message,
+        alarms: alarms::open_of(conn, &tenant, id).await?,
         last_good_id: row.last_good_id,
         tenant_id: row.tenant_id,
     })

@@ -31,7 +31,8 @@ pub async fn page(app: &App, actor: &Actor, asked: FleetQuery) -> Result<Fleet> 
     let counts = counts.into_iter().map(|(word, n)| Ok((Health::parse(&word)?, n.unsigned_abs()))).collect::<Result<_>>()?;
     let memberships = db::tenants::of_account(&mut conn, &actor.account).await?;
     let several_tenants = actor.administrator || memberships.len() > 1;
-    Ok(Fleet { sites: by_site(rows, actor, &memberships)?, counts, next, asked, several_tenants })
+    let frozen = db::schedules::frozen(&mut conn).await?.map(|f| f.reason);
+    Ok(Fleet { sites: by_site(rows, actor, &memberships)?, counts, next, asked, frozen, several_tenants })
 }
 
 /// When there is more than a page, drops the site that may be cut and says after which one the next page begins.

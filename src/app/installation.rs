@@ -1,8 +1,9 @@
 //! The installation itself, as its administrators see it: how it is configured, its queue, and whether its parts answer.
 
-use super::{App, access, access::Actor, jobs, letters};
+use super::{App, access, access::Actor, jobs, letters, schedules};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
+use crate::db;
 use crate::domain::page::{Installation, Queue, Worker};
 use crate::queue;
 
@@ -15,6 +16,7 @@ pub async fn overview(app: &App, actor: &Actor) -> Result<Installation> {
         database: app.pool.kind().name(),
         schema: schema(app).await?,
         mail: app.mailer.is_some(),
+        frozen: schedules::frozen(app).await?,
         letters: letters::log(app, actor, 30).await?,
     })
 }
@@ -41,6 +43,16 @@ pub async fn test_database(app: &App, actor: &Actor) -> Result<i64> {
             .hint("run the same version everywhere, and start `sitekeep serve`: it brings the schema up to date"));
     }
     Ok(app.pool.now().await?.0 - began.0)
+}
+
+/// Does the catalogue answer, within two seconds?
+///
+/// # Errors
+/// What it said; `Transient` when it said nothing.
+pub async fn alive(app: &App) -> Result<()> {
+    let asked = async { db::tenants::find_named(&mut *app.pool.get().await?, "").await.map(drop) };
+    let patience = std::time::Duration::from_secs(2);
+    tokio::time::timeout(patience, asked).await.map_err(|_| Error::transient("the catalogue does not answer"))?
 }
 
 /// Workers that began nothing for so long are not listed.

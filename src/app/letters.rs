@@ -1,52 +1,24 @@
-//! Letters: written in the transaction of the fact that they tell, so that a letter exists exactly if the fact does, and
-//! sent by a loop of their own, so that no fact waits for a mail server.
-//!
-//! A letter can be lost in nothing but its last refusal: what the server defers is tried again with longer and longer
-//! pauses for a day, what it refuses ends at once with its words. A server that dies between the answer and our note of
-//! it gets the same message again, under the same Message-ID.
+//! Letters: written in the transaction of the fact that they tell, so that a letter exists exactly if the fact does. They
+//! leave by the [`outbox`](super::outbox), so that no fact waits for a mail server.
 
+use super::outbox::place;
 use super::{App, access, access::Actor, from_json, to_json};
 use crate::base::clock::Millis;
-use crate::base::error::{Class, Error, Result};
-use crate::base::secret::{Place, Secret};
+use crate::base::error::{Error, Result};
+use crate::base::secret::Secret;
 use crate::base::sql::Conn;
 use crate::base::units;
 use crate::base::zone::Zone;
 use crate::db;
 use crate::db::activity::Act;
-use crate::db::letters::{Claimed, NewLetter};
-use crate::domain::ids::{BackupId, LetterId, RestoreId, TenantId};
+use crate::db::letters::{Channel, NewLetter};
+use crate::domain::ids::{BackupId, LetterId, RestoreId, SiteId, TenantId};
 use crate::domain::rights::Right;
 use crate::domain::state::{BackupState, RestoreState};
 use crate::domain::view;
-use crate::mail::{Mailer, Sheet, Written};
-use crate::queue::Shutdown;
-use std::time::Duration;
+use crate::mail::Sheet;
 
-pub use crate::mail::{Letter, Link};
-
-/// How long a claimed letter is ours: longer than the longest conversation with a server.
-const LEASE: i64 = 120 * Millis::SECOND;
-/// How long a conversation may still take when we are told to stop.
-const LAST_MOMENT: Duration = Duration::from_secs(5);
-
-/// How letters are sent, in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct Pace {
-    /// Between two looks for what is due.
-    pub poll: u64,
-    /// Before the next try; the last one for every further try.
-    pub pauses: Vec<i64>,
-    /// After that a letter is given up.
-    pub patience: i64,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { poll: 1000, pauses: [1, 2, 5, 15, 60].map(|minutes| minutes * 60 * Millis::SECOND).into(), patience: Millis::DAY }
-    }
-}
+pub use crate::mail::{Letter, Link, Purge};
 
 /// Where an invitation is accepted. Our own origin is configured, never taken from a request.
 pub fn invitation_url(app: &App, secret: &Secret) -> Secret {
@@ -79,7 +51,8 @@ pub async fn send(
         id,
         tenant: tenant.cloned(),
         to: written.to,
-        kind: letter.kind(),
+        kind: letter.kind().to_owned(),
+        channel: Channel::Mail,
         subject: written.subject,
         unique,
     };
@@ -100,18 +73,15 @@ fn sheet<'a>(app: &'a App, now: Millis, zone: Option<&str>) -> Sheet<'a> {
     Sheet { origin: &app.public_url, now, zone: zone.tz() }
 }
 
-fn place<'a>(tenant: Option<&'a str>, row: &'a str) -> Place<'a> {
-    Place { table: "letters", column: "body", tenant: tenant.unwrap_or("-"), row }
-}
-
-/// Tells the owners and whoever began it that a backup failed or is incomplete. That nobody could be told is no reason
-/// for a backup to fail.
+/// Tells that a backup failed or is incomplete: everybody of the site where that is news, whoever began it in any case.
+/// That nobody could be told is no reason for a backup to fail.
 pub(crate) async fn backup_ended(
     conn: &mut Conn,
     app: &App,
     now: Millis,
     row: &db::backups::Backup,
     state: BackupState,
+    news: bool,
     said: Option<&(String, Option<String>)>,
 ) {
     if !matches!(state, BackupState::Failed | BackupState::Incomplete) {
@@ -131,7 +101,9 @@ pub(crate) async fn backup_ended(
         hint: said.and_then(|s| s.1.clone()),
         url: format!("{}/backups/{}", app.public_url, row.id),
     };
-    tell(conn, app, now, &tenant, row.account_id.as_deref(), &format!("{}:{}", row.id, state.word()), letter).await;
+    let (site, what) = (SiteId(row.site_id.clone()), format!("{}:{}", row.id, state.word()));
+    let about = About { tenant: &tenant, site: Some(&site), initiator: row.account_id.as_deref(), news, what: &what };
+    tell(conn, app, now, &about, letter).await;
 }
 
 /// How much an incomplete backup lacks.
@@ -164,12 +136,27 @@ pub(crate) async fn restore_ended(
         url: format!("{}/restores/{}", app.public_url, row.id),
         undo_until,
     };
-    tell(conn, app, now, &tenant, row.account_id.as_deref(), &format!("{}:{}", row.id, state.word()), letter).await;
+    let (site, what) = (SiteId(row.site_id.clone()), format!("{}:{}", row.id, state.word()));
+    let about = About { tenant: &tenant, site: Some(&site), initiator: row.account_id.as_deref(), news: true, what: &what };
+    tell(conn, app, now, &about, letter).await;
 }
 
-/// One letter for each of a tenant's owners and the initiator; one only for the same `what`, an id with the state it came
-/// to: a restore that was stuck may still come to another end.
-pub(crate) async fn tell(
+/// Whom a letter is for, and what it is about.
+pub(crate) struct About<'a> {
+    pub tenant: &'a TenantId,
+    /// None: it concerns the whole tenant, and its owners.
+    pub site: Option<&'a SiteId>,
+    /// The account that began it.
+    pub initiator: Option<&'a str>,
+    /// It is news: everybody of the site is told, not only who began it.
+    pub news: bool,
+    /// An id with the state it came to: one letter only for the same, and a restore that was stuck may still come to
+    /// another end.
+    pub what: &'a str,
+}
+
+/// One letter for each of a tenant's owners and the initiator, about what concerns no single site.
+pub(crate) async fn tell_owners(
     conn: &mut Conn,
     app: &App,
     now: Millis,
@@ -178,7 +165,13 @@ pub(crate) async fn tell(
     what: &str,
     letter: impl Fn(String) -> Letter,
 ) {
-    let recipients = db::letters::recipients(conn, tenant, initiator).await.unwrap_or_else(|e| {
+    tell(conn, app, now, &About { tenant, site: None, initiator, news: true, what }, letter).await;
+}
+
+/// One letter for each of the site's recipients (its tenant's owners where none are named) and the initiator.
+pub(crate) async fn tell(conn: &mut Conn, app: &App, now: Millis, about: &About<'_>, letter: impl Fn(String) -> Letter) {
+    let &About { tenant, what, .. } = about;
+    let recipients = db::letters::recipients(conn, tenant, about.site, about.news, about.initiator).await.unwrap_or_else(|e| {
         tracing::warn!("nobody can be told about {what}: {e}");
         Vec::new()
     });
@@ -189,92 +182,6 @@ pub(crate) async fn tell(
             tracing::warn!("{} cannot be told about {what}: {e}", letter.to());
         }
     }
-}
-
-/// Sends what is due until `shutdown`. Any number of these may run at once, in any number of processes.
-///
-/// # Errors
-/// None: what the catalogue or the mail server says is noted and tried again.
-pub async fn deliver(app: &App, mailer: Option<&Mailer>, mut shutdown: Shutdown) -> Result<()> {
-    while !*shutdown.borrow_and_update() {
-        if let Err(e) = send_due(app, mailer, &shutdown).await {
-            tracing::warn!("the outbox: {e}");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(app.settings.letters.poll)) => {}
-            changed = shutdown.changed() => if changed.is_err() { break },
-        }
-    }
-    Ok(())
-}
-
-/// One round: every letter that is due is tried once; how many were. Without a mail server letters wait, and are given
-/// up when their time is over.
-pub async fn send_due(app: &App, mailer: Option<&Mailer>, shutdown: &Shutdown) -> Result<usize> {
-    let Some(mailer) = mailer else {
-        give_up_old(app).await?;
-        return Ok(0);
-    };
-    let mut tried = 0;
-    while !*shutdown.borrow() {
-        let now = app.pool.now().await?;
-        let Some(letter) = db::letters::claim(&app.pool, now, now.plus(LEASE)).await? else { break };
-        tried += 1;
-        let ended = one(app, mailer, &letter, shutdown.clone()).await;
-        note(app, &letter, ended).await?;
-    }
-    Ok(tried)
-}
-
-async fn give_up_old(app: &App) -> Result<()> {
-    let before = app.pool.now().await?.plus(-app.settings.letters.patience);
-    let mut conn = app.pool.get().await?;
-    db::letters::give_up(&mut conn, before, "no mail server is configured").await?;
-    Ok(())
-}
-
-async fn one(app: &App, mailer: &Mailer, letter: &Claimed, shutdown: Shutdown) -> Result<String> {
-    let body = letter.body_sealed.as_deref().ok_or_else(|| Error::internal("the letter is empty"))?;
-    let body = app.sealer.open(place(letter.tenant_id.as_deref(), &letter.id), body)?;
-    // The address comes from what was sealed: a row that was changed sends no secret to anybody else.
-    let written: Written = from_json("letter", body.expose())?;
-    tokio::select! {
-        answer = mailer.send(&letter.id, Millis(letter.created_at), &written) => answer,
-        () = last_moment(shutdown) => Err(Error::transient("Sitekeep was stopped while the letter was being sent")),
-    }
-}
-
-async fn last_moment(mut shutdown: Shutdown) {
-    while !*shutdown.borrow_and_update() {
-        if shutdown.changed().await.is_err() {
-            break;
-        }
-    }
-    tokio::time::sleep(LAST_MOMENT).await;
-}
-
-/// Writes down what became of a try.
-async fn note(app: &App, letter: &Claimed, ended: Result<String>) -> Result<()> {
-    let now = app.pool.now().await?;
-    let mut conn = app.pool.get().await?;
-    let e = match ended {
-        Ok(_) => return db::letters::sent(&mut conn, now, letter).await.map(drop),
-        Err(e) => e,
-    };
-    tracing::warn!("the letter {}: {e}", letter.id);
-    let next = next_try(&app.settings.letters, now, letter);
-    match next.filter(|_| e.class() == Class::Transient) {
-        Some(next) => db::letters::retry_later(&mut conn, letter, next, &e.sentence()).await.map(drop),
-        None => db::letters::failed(&mut conn, letter, &e.sentence()).await.map(drop),
-    }
-}
-
-/// When it is tried again; none when that would be beyond all patience.
-fn next_try(pace: &Pace, now: Millis, letter: &Claimed) -> Option<Millis> {
-    let tries = usize::try_from(letter.tries).unwrap_or(1).max(1);
-    let pause = pace.pauses.get(tries - 1).or(pace.pauses.last()).copied().unwrap_or(60 * Millis::SECOND);
-    let next = now.plus(pause);
-    (next <= Millis(letter.created_at).plus(pace.patience)).then_some(next)
 }
 
 /// Sends a letter past the outbox, for an administrator who wants to know now; gives the mail server's answer.
@@ -346,23 +253,5 @@ fn view_of(row: db::letters::Letter) -> view::Letter {
         created: Millis(row.created_at).iso(),
         sent: row.sent_at.map(|at| Millis(at).iso()),
         error: row.last_error,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pauses_grow_to_an_hour_and_end_after_a_day() {
-        let (pace, mut now, mut pauses) = (Pace::default(), Millis(0), Vec::new());
-        for tries in 1.. {
-            let letter = Claimed { id: String::new(), tenant_id: None, body_sealed: None, tries, created_at: 0 };
-            let Some(next) = next_try(&pace, now, &letter) else { break };
-            pauses.push((next.0 - now.0) / 60_000);
-            now = next;
-        }
-        assert_eq!(pauses[..6], [1, 2, 5, 15, 60, 60]);
-        assert!(pauses.len() == 27 && now.0 > 23 * 3_600_000 && now.0 <= Millis::DAY, "{pauses:?}");
     }
 }

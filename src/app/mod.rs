@@ -8,6 +8,7 @@
 pub mod access;
 pub mod accounts;
 pub mod activity;
+pub mod alarms;
 pub mod attempt;
 pub mod backups;
 pub mod downloads;
@@ -19,15 +20,22 @@ pub mod installation;
 pub mod jobs;
 pub mod letters;
 pub mod members;
+pub mod metrics;
 pub mod one_time_links;
+pub mod outbox;
 pub mod plans;
+pub mod recipients;
 pub mod restores;
+pub mod retention;
+pub mod schedules;
 pub mod servers;
 pub mod sessions;
 pub mod signing_in;
 pub mod sites;
+pub mod space;
 pub mod stores;
 pub mod tenants;
+pub mod webhooks;
 
 use crate::base::clock::Millis;
 use crate::base::config::Told;
@@ -37,6 +45,7 @@ use crate::base::sql::Pool;
 use crate::engine::Location;
 use crate::mail::Mailer;
 use crate::queue;
+use crate::webhooks::Caller;
 use std::sync::Arc;
 
 /// What every verb works with. Cloning shares it.
@@ -50,6 +59,8 @@ pub struct App {
     pub public_url: String,
     /// None where no mail server is configured, and in attempts, which only write letters.
     pub mailer: Option<Mailer>,
+    /// Calls the webhooks of tenants.
+    pub caller: Caller,
     pub queue: queue::Settings,
     pub settings: Settings,
     /// How it was configured, for administrators; without secrets.
@@ -67,9 +78,17 @@ pub struct Settings {
     /// How often the site is asked for its page after a switch, one second apart.
     pub probe_tries: u32,
     /// How letters are sent.
-    pub letters: letters::Pace,
+    pub letters: outbox::Pace,
     /// An environment whose newest good backup is older is stale, in milliseconds (7 days).
     pub stale_after: i64,
+    /// How often it is looked for what is overdue, in milliseconds (1 minute); never: 0.
+    pub alarms_every: u64,
+    /// How often it is looked for slots that are due, in milliseconds (15 seconds); never where it is 0.
+    pub schedules_every: u64,
+    /// How often a server looks for backups that are to go, in milliseconds (10 minutes); 0 is never.
+    pub retention_every: u64,
+    /// How retention is obeyed.
+    pub retention: retention::Terms,
 }
 
 impl Default for Settings {
@@ -78,8 +97,12 @@ impl Default for Settings {
             keep_aside: 7 * Millis::DAY,
             hook_timeout: 120 * Millis::SECOND,
             probe_tries: 5,
-            letters: letters::Pace::default(),
+            letters: outbox::Pace::default(),
             stale_after: 7 * Millis::DAY,
+            alarms_every: 60_000,
+            schedules_every: 15_000,
+            retention_every: 600_000,
+            retention: retention::Terms::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ pub async fn tenants(app: &App, actor: &Actor) -> Result<Vec<TenantRow>> {
         plan: t.plan,
         quota_bytes: t.quota_bytes.map(i64::unsigned_abs),
         quota_backups: t.quota_backups.map(i64::unsigned_abs),
+        schedules: t.schedules_allowed == 1,
         sites: t.sites.unsigned_abs(),
         members: t.members.unsigned_abs(),
         bytes: t.bytes.unsigned_abs(),
@@ -34,6 +35,8 @@ pub struct Plan {
     pub name: String,
     pub bytes: Option<u64>,
     pub backups: Option<u64>,
+    /// Backups may be made by a schedule.
+    pub schedules: bool,
 }
 
 /// Sets a tenant's plan.
@@ -46,13 +49,19 @@ pub async fn set(app: &App, actor: &Actor, id: &TenantId, plan: &Plan) -> Result
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let signed = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-    let row = db::tenants::Plan { plan: plan.name.clone(), quota_bytes: signed(plan.bytes), quota_backups: signed(plan.backups) };
+    let row = db::tenants::Plan {
+        plan: plan.name.clone(),
+        quota_bytes: signed(plan.bytes),
+        quota_backups: signed(plan.backups),
+        schedules_allowed: i64::from(plan.schedules),
+    };
     if !db::tenants::set_plan(&mut tx, id, &row).await? {
         return Err(access::hidden("tenant"));
     }
     let bytes = plan.bytes.map_or("no limit of space".into(), units::size);
     let backups = plan.backups.map_or("no limit of backups".into(), |n| units::count(n, "backup"));
-    members::record(&mut tx, now, actor, id, "tenant.plan", &id.0, &format!("{}: {bytes}, {backups}", plan.name)).await?;
+    let schedules = if plan.schedules { "with schedules" } else { "without schedules" };
+    members::record(&mut tx, now, actor, id, "tenant.plan", &id.0, &format!("{}: {bytes}, {backups}, {schedules}", plan.name)).await?;
     tx.commit().await?;
     Ok(())
 }

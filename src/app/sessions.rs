@@ -167,6 +167,7 @@ pub async fn tidy(app: &App) -> Result<()> {
         let mut conn = app.pool.get().await?;
         db::sessions::tidy(&mut conn, now).await?;
         db::one_time_links::tidy(&mut conn, now.plus(-30 * Millis::DAY)).await?;
+        db::letters::tidy(&mut conn, now.plus(-90 * Millis::DAY)).await?;
     }
     guesses::tidy(app, now).await
 }

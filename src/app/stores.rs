@@ -1,18 +1,28 @@
 //! The store: where repositories lie, how much is in it, and whether it works.
 
-use super::{App, access, access::Actor, servers};
+use super::{App, access, access::Actor, retention, servers, space};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::db;
 use crate::domain::page::{Repository, Store};
+use crate::domain::space::RepositoryHealth;
 use crate::engine::Location;
 use crate::hosting::host;
+use std::collections::HashMap;
 
 /// The store with its repositories, by what the catalogue knows of them.
 pub async fn overview(app: &App, actor: &Actor) -> Result<Store> {
     access::administer(actor)?;
-    let rows = db::sites::stored(&mut *app.pool.get().await?).await?;
+    let now = app.pool.now().await?;
+    let mut conn = app.pool.get().await?;
+    let rows = db::sites::stored(&mut conn).await?;
+    let known = db::space::repositories(&mut conn).await?;
+    let mut healths: HashMap<String, RepositoryHealth> = known.into_iter().map(|r| (r.id.clone(), space::health(r))).collect();
+    let growth = space::growth_of_all(&mut conn, now).await?;
+    drop(conn);
+    let clock = retention::clock_status(app).await?;
     let repository = |r: db::sites::Stored| Repository {
+        health: healths.remove(&r.repository_id).unwrap_or_default(),
         tenant: r.tenant,
         site: r.site,
         location: r.location,
@@ -21,11 +31,19 @@ pub async fn overview(app: &App, actor: &Actor) -> Result<Store> {
     };
     let repositories: Vec<Repository> = rows.into_iter().map(repository).collect();
     let at = app.store.clone();
-    let (kind, free) = servers::blocking(move || Ok(space(&at))).await?;
-    Ok(Store { location: app.store.url(), kind, free, bytes: repositories.iter().map(|r| r.bytes).sum(), repositories })
+    let (kind, free) = servers::blocking(move || Ok(kind_and_free(&at))).await?;
+    Ok(Store {
+        location: app.store.url(),
+        kind,
+        free,
+        bytes: repositories.iter().map(|r| r.bytes).sum(),
+        repositories,
+        growth,
+        doubt: clock.doubt.map(|why| (why, clock.doubted_at)),
+    })
 }
 
-fn space(at: &Location) -> (&'static str, Result<u64, String>) {
+fn kind_and_free(at: &Location) -> (&'static str, Result<u64, String>) {
     match at {
         Location::Local(folder) => ("a folder of this host", host::free_space(folder).map_err(|e| e.sentence())),
     }

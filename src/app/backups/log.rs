@@ -1,7 +1,7 @@
 //! The log of an environment as its page shows it, and the choices of a restore.
 
 use crate::app::access::Actor;
-use crate::app::{App, access, environments};
+use crate::app::{App, access, environments, retention};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::Conn;
@@ -29,7 +29,7 @@ pub(crate) async fn page(
     tenant: &TenantId,
     environment: &EnvironmentId,
     asked: LogQuery,
-    zone: Zone,
+    (now, zone): (Millis, Zone),
 ) -> Result<Log> {
     let narrow = narrow(&asked, zone)?;
     let after = after(conn, actor, &asked.after).await?;
@@ -37,7 +37,12 @@ pub(crate) async fn page(
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let older = rows.last().filter(|_| more).map(|r| r.id.clone());
-    Ok(Log { rows: with_chips(conn, tenant, rows).await?, older, asked })
+    let mut rows = with_chips(conn, tenant, rows).await?;
+    if !narrow.deleted && !rows.is_empty() {
+        let verdicts = retention::verdicts(conn, now, tenant, environment).await?;
+        rows.iter_mut().for_each(|row| row.fate = verdicts.get(&row.id).map(retention::fate));
+    }
+    Ok(Log { rows, older, asked })
 }
 
 async fn after(conn: &mut Conn, actor: &Actor, id: &str) -> Result<Option<(i64, String)>> {
@@ -81,11 +86,14 @@ fn log_row(row: Row, chips: &[db::backups::Chip]) -> Result<LogRow> {
     let elements = chips.iter().filter(|c| c.backup_id == row.id).map(chip).collect::<Result<Vec<_>>>()?;
     Ok(LogRow {
         state: BackupState::parse(&row.state)?,
-        expires: super::views::expires(&row),
-        kept: kept(&row),
+        fate: None,
+        purge: row.purge_at.map(Millis),
+        deleted_by: row.deleted_by,
         reason: row.note.unwrap_or(row.reason),
         initiator: row.initiator,
         created: Millis(row.created_at),
+        due: row.slot_at.map(Millis),
+        started: row.started_at.map(Millis),
         pinned: row.pinned == 1,
         proven: row.proven_at.map(Millis),
         deleted: row.deleted_at.map(Millis),
@@ -95,17 +103,6 @@ fn log_row(row: Row, chips: &[db::backups::Chip]) -> Result<LogRow> {
         elements,
         id: row.id,
     })
-}
-
-/// Why it is kept without a date.
-pub(super) fn kept(row: &Row) -> Option<&'static str> {
-    match row {
-        r if r.pinned == 1 => Some("pinned"),
-        r if r.protected == 1 => Some("the way back of a restore"),
-        r if r.keep_for_days == Some(0) => Some("kept for ever, as asked"),
-        r if r.keep_for_days.is_none() => Some("no rule expires it yet"),
-        _ => None,
-    }
 }
 
 /// What a restore into this environment can choose from. `from` is the environment whose backups are offered; the target

@@ -74,16 +74,49 @@ pub async fn create(
     if !queued.fresh {
         let first = queue::find(&mut tx, &queue::Tenants::All, &queued.id).await?;
         let row = db::backups::find(&mut tx, &BackupId(first.subject)).await?.ok_or_else(|| Error::internal("a job without its backup"))?;
-        return Ok((views::view_of(&mut tx, &row).await?, false));
+        return Ok((views::view_of(&mut tx, &row, now).await?, false));
     }
     row.job_id = Some(queued.id.0);
     db::backups::insert(&mut tx, &row, &elements).await?;
     record(&mut tx, now, actor, &row, "backup.create").await?;
     let row = found(&mut tx, &row.id).await?;
-    let view = views::view_of(&mut tx, &row).await?;
+    let view = views::view_of(&mut tx, &row, now).await?;
     tx.commit().await?;
     queue::hint();
     Ok((view, true))
+}
+
+/// Queues the backup of a slot, in the transaction that settles the slot; `None` while one of a slot before has not ended.
+pub(crate) async fn for_slot(
+    conn: &mut Conn,
+    now: Millis,
+    env: &db::environments::Environment,
+    definition: &Definition,
+    slot: Millis,
+    reason: Reason,
+) -> Result<Option<String>> {
+    let (tenant, environment) = (TenantId(env.tenant_id.clone()), EnvironmentId(env.id.clone()));
+    let mut row = fresh(env, now, reason, "schedule", None);
+    row.slot_at = Some(slot.0);
+    let job = NewJob {
+        tenant,
+        kind: JOB.into(),
+        subject: row.id.clone(),
+        unique: Some(format!("scheduled:{environment}")),
+        environment: Some(environment),
+        class: JobClass::Scheduled,
+        needs: needs(conn, env).await?,
+        idempotency: None,
+        run_at: None,
+        initiator: None,
+    };
+    let queued = queue::enqueue(conn, now, job).await?;
+    if !queued.fresh {
+        return Ok(None);
+    }
+    row.job_id = Some(queued.id.0);
+    db::backups::insert(conn, &row, &definition.elements()).await?;
+    Ok(Some(row.id))
 }
 
 /// May the actor create a backup of this environment? For the page that asks what is to be in it.
@@ -121,12 +154,16 @@ pub(crate) fn fresh(env: &db::environments::Environment, now: Millis, reason: Re
         pinned: 0,
         protected: 0,
         job_id: None,
+        slot_at: None,
         created_at: now.0,
         started_at: None,
         finished_at: None,
         proven_at: None,
         deleted_at: None,
         deleted_by: None,
+        purge_at: None,
+        expired_at: None,
+        label: None,
         message: None,
         hint: None,
     }
@@ -191,9 +228,10 @@ async fn record(conn: &mut Conn, now: Millis, actor: &Actor, row: &Row, action: 
 }
 
 pub async fn find(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Backup> {
+    let now = app.pool.now().await?;
     let mut conn = app.pool.get().await?;
     let row = access::backup(&mut conn, actor, id, Right::View).await?;
-    views::view_of(&mut conn, &row).await
+    views::view_of(&mut conn, &row, now).await
 }
 
 /// One page of the log, newest first; `after` is the id of the last one seen.
@@ -207,10 +245,12 @@ pub async fn log(app: &App, actor: &Actor, environment: &EnvironmentId, after: O
         }
         None => None,
     };
-    let rows = db::backups::log(&mut conn, &TenantId(env.tenant_id), environment, &Narrow::default(), after, limit.clamp(1, 500)).await?;
+    let (now, tenant) = (app.pool.now().await?, TenantId(env.tenant_id));
+    let verdicts = super::retention::verdicts(&mut conn, now, &tenant, environment).await?;
+    let rows = db::backups::log(&mut conn, &tenant, environment, &Narrow::default(), after, limit.clamp(1, 500)).await?;
     let mut page = Vec::with_capacity(rows.len());
     for row in rows {
-        page.push(views::view_of(&mut conn, &row).await?);
+        page.push(views::view_with(&mut conn, &row, verdicts.get(&row.id)).await?);
     }
     Ok(page)
 }
@@ -239,7 +279,7 @@ pub async fn edit(app: &App, actor: &Actor, id: &BackupId, edit: &Edit) -> Resul
     }
     let row = found(&mut tx, &id.0).await?;
     record(&mut tx, now, actor, &row, "backup.edit").await?;
-    let view = views::view_of(&mut tx, &row).await?;
+    let view = views::view_of(&mut tx, &row, now).await?;
     tx.commit().await?;
     Ok(view)
 }

@@ -5,8 +5,7 @@ use super::read::{Manifest, read_element};
 use crate::app::access;
 use crate::app::attempt::{Attempt, Ended};
 use crate::app::environments::{self, Opened};
-use crate::app::letters;
-use crate::app::{App, to_json};
+use crate::app::{App, alarms, letters, to_json, webhooks};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::failpoint;
@@ -224,10 +223,28 @@ async fn close(
 ) -> Result<()> {
     let tenant = TenantId(row.tenant_id.clone());
     if db::backups::ended(conn, now, &tenant, &BackupId(row.id.clone()), state, message.clone()).await? {
-        letters::backup_ended(conn, app, now, row, state, message.as_ref()).await;
+        // A cause that is known already is told again to nobody but who began this backup.
+        let said = message.as_ref().map(|m| m.0.as_str());
+        let news = alarms::backup_ended(conn, app, now, row, state, said).await?;
+        letters::backup_ended(conn, app, now, row, state, news, message.as_ref()).await;
+        tell_programs(conn, app, now, row, state, said).await?;
         environments::last_backup_ended(conn, now, row, state).await?;
     }
     Ok(())
+}
+
+/// The webhooks of its tenant, and its environment's heartbeat.
+async fn tell_programs(conn: &mut Conn, app: &App, now: Millis, row: &Backup, state: BackupState, message: Option<&str>) -> Result<()> {
+    let (tenant, environment) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.environment_id.clone()));
+    let data = serde_json::json!({
+        "backup": row.id, "environment": row.environment_id, "address": format!("{}.{}", row.site, row.environment), "state": state.word(),
+        "reason": row.reason, "message": message, "url": format!("{}/backups/{}", app.public_url, row.id),
+    });
+    webhooks::tell(conn, app, now, &tenant, "backup.ended", &row.id, data).await?;
+    match state {
+        BackupState::Succeeded => webhooks::beat(conn, app, now, &tenant, &environment, &row.id).await,
+        _ => Ok(()),
+    }
 }
 
 fn job_state(state: BackupState) -> State {

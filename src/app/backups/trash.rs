@@ -2,12 +2,13 @@
 
 use super::{found, record, views};
 use crate::app::access::Actor;
-use crate::app::{App, access};
+use crate::app::{App, access, retention};
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::backups::Backup as Row;
 use crate::domain::ids::{BackupId, EnvironmentId, TenantId};
+use crate::domain::retention::Verdict;
 use crate::domain::rights::Right;
 use crate::domain::state::{BackupState, RestoreState};
 use crate::domain::view;
@@ -22,11 +23,14 @@ pub async fn delete(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Bac
     let row = access::backup(&mut tx, actor, id, Right::Delete).await?;
     if row.deleted_at.is_none() {
         may_go(&mut tx, &row).await?;
-        db::backups::set_deleted(&mut tx, &TenantId(row.tenant_id.clone()), id, Some((now, &actor.email))).await?;
+        let (tenant, environment) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.environment_id.clone()));
+        db::backups::set_deleted(&mut tx, &tenant, id, Some((now, &actor.email))).await?;
+        let purge_at = retention::purge_at(&mut tx, now, &tenant, &environment).await?;
+        db::retention::set_purge(&mut tx, &tenant, id, purge_at).await?;
         record(&mut tx, now, actor, &row, "backup.delete").await?;
     }
     let row = found(&mut tx, &id.0).await?;
-    let view = views::view_of(&mut tx, &row).await?;
+    let view = views::view_of(&mut tx, &row, now).await?;
     tx.commit().await?;
     Ok(view)
 }
@@ -44,6 +48,13 @@ async fn may_go(conn: &mut Conn, row: &Row) -> Result<()> {
         return Err(Error::conflict("this is the newest good backup, and the last of those never goes")
             .hint("make a new backup first; then this one can be deleted"));
     }
+    let history = db::retention::history(conn, &tenant, &environment).await?;
+    let good = history.iter().filter(|p| p.id != row.id && p.state == BackupState::Succeeded.word());
+    let proven_since = good.filter_map(|p| p.proven_at).max() >= row.proven_at;
+    if row.state == BackupState::Succeeded.word() && row.proven_at.is_some() && !proven_since {
+        return Err(Error::conflict("this is the last backup that was proven, and that never goes")
+            .hint("verify a newer one first; then this one can be deleted"));
+    }
     let restores = db::restores::log(conn, &tenant, &environment, 100).await?;
     let needed = restores.iter().any(|r| {
         let open = r.undo_until.is_some() || !RestoreState::parse(&r.state).is_ok_and(RestoreState::is_final);
@@ -56,17 +67,25 @@ async fn may_go(conn: &mut Conn, row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// Takes a backup back out of the trash.
+/// Takes a backup back out of the trash; one that the rules would throw away again is pinned.
 pub async fn take_back(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Backup> {
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let row = access::backup(&mut tx, actor, id, Right::Delete).await?;
+    if row.expired_at.is_some() {
+        return Err(Error::conflict("the backup was purged, and its content is gone").hint("what else lies in the trash can be taken back"));
+    }
     if row.deleted_at.is_some() {
-        db::backups::set_deleted(&mut tx, &TenantId(row.tenant_id.clone()), id, None).await?;
+        let (tenant, environment) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.environment_id.clone()));
+        db::backups::set_deleted(&mut tx, &tenant, id, None).await?;
+        // Else the rule that threw it away would do so again within the hour.
+        if retention::verdicts(&mut tx, now, &tenant, &environment).await?.get(&id.0).is_some_and(Verdict::goes_now) {
+            db::backups::set_pinned(&mut tx, &tenant, id, true).await?;
+        }
         record(&mut tx, now, actor, &row, "backup.take_back").await?;
     }
     let row = found(&mut tx, &id.0).await?;
-    let view = views::view_of(&mut tx, &row).await?;
+    let view = views::view_of(&mut tx, &row, now).await?;
     tx.commit().await?;
     Ok(view)
 }

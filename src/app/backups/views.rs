@@ -1,18 +1,27 @@
 //! How a backup looks in lists and on its own.
 
 use super::read::Manifest;
-use crate::app::from_json;
+use crate::app::{from_json, retention};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::backups::{Backup as Row, BackupElement};
 use crate::domain::element::Element;
-use crate::domain::ids::{BackupId, TenantId};
+use crate::domain::ids::{BackupId, EnvironmentId, TenantId};
+use crate::domain::retention::Verdict;
 use crate::domain::state::BackupState;
 use crate::domain::view;
 
-pub(crate) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Backup> {
+/// One backup, with what retention says of it.
+pub(crate) async fn view_of(conn: &mut Conn, row: &Row, now: Millis) -> Result<view::Backup> {
+    let (tenant, environment) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.environment_id.clone()));
+    let verdicts = retention::verdicts(conn, now, &tenant, &environment).await?;
+    view_with(conn, row, verdicts.get(&row.id)).await
+}
+
+/// The same where the verdict is known: a list asks for all of them once.
+pub(crate) async fn view_with(conn: &mut Conn, row: &Row, verdict: Option<&Verdict>) -> Result<view::Backup> {
     let rows = db::backups::elements(conn, &TenantId(row.tenant_id.clone()), &BackupId(row.id.clone())).await?;
     let elements = rows.iter().map(|e| element(row, e)).collect::<Result<Vec<_>>>()?;
     let mut warnings = Vec::new();
@@ -21,6 +30,7 @@ pub(crate) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Backup> 
         warnings.extend(manifest.warnings.into_iter().map(|w| format!("{}: {w}", e.element)));
     }
     let iso = |at: Option<i64>| at.map(|at| Millis(at).iso());
+    let fate = verdict.map(retention::fate);
     Ok(view::Backup {
         id: row.id.clone(),
         tenant: row.tenant.clone(),
@@ -30,11 +40,15 @@ pub(crate) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Backup> 
         reason: row.note.clone().unwrap_or_else(|| row.reason.clone()),
         note: row.note.clone(),
         initiator: row.initiator.clone(),
+        due: iso(row.slot_at),
         created: Millis(row.created_at).iso(),
         started: iso(row.started_at),
         finished: iso(row.finished_at),
-        expires: expires(row).map(Millis::iso),
-        kept: super::log::kept(row).map(str::to_owned),
+        expires: iso(row.purge_at).or_else(|| fate.as_ref()?.goes.clone()).or_else(|| asked(row).map(Millis::iso)),
+        kept: fate.as_ref().and_then(|f| f.because.clone()),
+        fate,
+        purge: iso(row.purge_at),
+        expired: iso(row.expired_at),
         proven: iso(row.proven_at),
         deleted: iso(row.deleted_at),
         environment_id: row.environment_id.clone(),
@@ -49,8 +63,8 @@ pub(crate) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Backup> 
     })
 }
 
-/// When it goes, counted from its end; never, when it is pinned or kept for ever (0 days) or by the policy.
-pub(super) fn expires(row: &Row) -> Option<Millis> {
+/// Its own minimum; where the rules tell no date, that is the earliest.
+fn asked(row: &Row) -> Option<Millis> {
     let days = row.keep_for_days.filter(|days| *days > 0 && row.pinned == 0)?;
     Some(Millis(row.finished_at?).plus(days * Millis::DAY))
 }

@@ -1,7 +1,7 @@
 //! A link in use: opened, watched while it streams, and noted at its end.
 
 use super::{Found, Judged, Landing, address, facts, judge, stands};
-use crate::app::letters::{self, Letter};
+use crate::app::letters::{self, About as Told, Letter};
 use crate::app::{App, environments, from_json};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
@@ -126,7 +126,9 @@ async fn tell_owner(conn: &mut Conn, app: &App, now: Millis, found: &Found, from
         url: format!("{}/backups/{}", app.public_url, backup.id),
     };
     // One letter for each link: who takes it ten times is in the activity log ten times.
-    letters::tell(conn, app, now, &tenant, Some(&found.link.created_by), &found.link.id, letter).await;
+    let site = SiteId(backup.site_id.clone());
+    let about = Told { tenant: &tenant, site: Some(&site), initiator: Some(&found.link.created_by), news: true, what: &found.link.id };
+    letters::tell(conn, app, now, &about, letter).await;
     Ok(())
 }
 

@@ -100,6 +100,9 @@ async fn enqueue(
         let same = first.backup_id == row.backup_id && first.elements == row.elements && first.kind == row.kind;
         return if same { Ok(first) } else { Err(busy(&first.id)) };
     }
+    if !db::backups::hold(tx, &TenantId(row.tenant_id.clone()), &BackupId(row.backup_id.clone())).await? {
+        return Err(Error::conflict(format!("the backup {} is expired, and its content is gone", row.backup_id)).hint("choose another one"));
+    }
     row.job_id = Some(queued.id.0);
     db::restores::insert(tx, &row, lines).await.map_err(|e| if e.class() == Class::Conflict { busy("of this environment") } else { e })?;
     let action = if row.kind == "undo" { "restore.undo" } else { "restore.create" };

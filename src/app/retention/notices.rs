@@ -1,0 +1,52 @@
+//! The letter before a purge: one to each owner of a tenant, at most once a day, about everything in its trash that nobody
+//! was told of yet. Nothing that could still be wanted is purged before it was written.
+
+use crate::app::{App, letters};
+use crate::base::clock::Millis;
+use crate::base::error::Result;
+use crate::base::zone::Zone;
+use crate::db;
+use crate::domain::ids::{BackupId, TenantId};
+use crate::mail::{Letter, Purge};
+
+/// Purges that one letter names; it says how many more there are.
+const NAMED: usize = 40;
+
+pub(super) async fn send(app: &App, now: Millis) -> Result<()> {
+    let before = now.plus(app.settings.retention.notice_ahead);
+    let tenants = db::retention::unnoticed_tenants(&mut *app.pool.get().await?, before).await?;
+    for tenant in tenants {
+        if let Err(e) = to_owners(app, now, &TenantId(tenant.clone())).await {
+            tracing::error!(tenant, "the letter before a purge: {e}");
+        }
+    }
+    Ok(())
+}
+
+/// The letter and the note that it was written are one fact.
+async fn to_owners(app: &App, now: Millis, tenant: &TenantId) -> Result<()> {
+    let mut tx = app.pool.begin().await?;
+    let trash = db::retention::unnoticed(&mut tx, tenant).await?;
+    let name = db::tenants::find(&mut tx, tenant).await?.map(|t| t.name).unwrap_or_default();
+    let line = |t: &db::retention::Trashed| Purge {
+        environment: t.environment.clone(),
+        reason: t.reason.clone(),
+        created: Millis(t.created_at),
+        by: t.deleted_by.clone(),
+        on: Millis(t.purge_at),
+    };
+    let letter = |to: String| Letter::PurgeAhead {
+        to,
+        tenant: name.clone(),
+        purges: trash.iter().take(NAMED).map(line).collect(),
+        more: trash.len().saturating_sub(NAMED),
+        url: app.public_url.clone(),
+    };
+    let what = format!("{tenant}:purge:{}", Zone::default().day(now));
+    letters::tell_owners(&mut tx, app, now, tenant, None, &what, letter).await;
+    for t in &trash {
+        db::retention::set_noticed(&mut tx, now, tenant, &BackupId(t.id.clone())).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! The rules as people see, try and change them.
+
+use super::{FOLLOW, Stored, history, in_force, read};
+use crate::app::access::Actor;
+use crate::app::{App, access, letters, to_json};
+use crate::base::clock::Millis;
+use crate::base::error::Result;
+use crate::base::sql::{Conn, Tx};
+use crate::db;
+use crate::db::activity::Act;
+use crate::domain::ids::{EnvironmentId, TenantId};
+use crate::domain::retention::{Fate, InForce, Rules, Verdict, judge, judge_all};
+use crate::domain::rights::Right;
+use crate::domain::state::BackupState;
+use crate::domain::view;
+use crate::mail::Letter;
+use std::collections::HashMap;
+
+/// What is to become of an environment's or a tenant's rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    To(Rules),
+    /// What stands above: the tenant's, or the product's.
+    Follow,
+}
+
+impl Change {
+    fn stored(&self) -> Result<String> {
+        match self {
+            Self::To(rules) => to_json(rules),
+            Self::Follow => Ok(FOLLOW.into()),
+        }
+    }
+}
+
+/// The rules of an environment, and what of them waits.
+pub async fn info(app: &App, actor: &Actor, id: &EnvironmentId) -> Result<view::Retention> {
+    let mut conn = app.pool.get().await?;
+    let env = access::environment(&mut conn, actor, id, Right::View).await?;
+    let own = db::retention::of_environment(&mut conn, id).await?.unwrap_or_default();
+    let rules = in_force(&mut conn, &TenantId(env.tenant_id), Some(id)).await?;
+    view_of(&own, &rules)
+}
+
+/// The same of a tenant's default.
+pub async fn info_of_tenant(app: &App, actor: &Actor, id: &TenantId) -> Result<view::Retention> {
+    let mut conn = app.pool.get().await?;
+    access::in_tenant(&mut conn, actor, id, Right::View, "tenant").await?;
+    let own = db::retention::of_tenant(&mut conn, id).await?.unwrap_or_default();
+    let rules = in_force(&mut conn, id, None).await?;
+    view_of(&own, &rules)
+}
+
+fn view_of(own: &Stored, in_force: &[InForce]) -> Result<view::Retention> {
+    let (newest, oldest) = (in_force.last().cloned(), in_force.first().cloned());
+    let before = oldest.zip(newest.clone()).filter(|(old, new)| old.rules != new.rules).map(|(old, _)| old.rules);
+    let follows = match &own.next {
+        Some(next) => next == FOLLOW,
+        None => own.rules.is_none(),
+    };
+    let effective = in_force.first().and_then(|r| r.until).map(Millis::iso);
+    Ok(view::Retention { follows, rules: newest.map(|r| r.rules).unwrap_or_default(), before, effective })
+}
+
+/// Changes an environment's rules. What they keep more is kept at once; what they keep less goes a day later at the
+/// earliest, and its owners are told.
+///
+/// # Errors
+/// `Invalid` for rules that cannot be meant.
+pub async fn set(app: &App, actor: &Actor, id: &EnvironmentId, change: &Change) -> Result<view::Retention> {
+    let now = app.pool.now().await?;
+    checked(change)?;
+    let mut tx = app.pool.begin().await?;
+    let env = access::environment(&mut tx, actor, id, Right::Policy).await?;
+    let tenant = TenantId(env.tenant_id.clone());
+    let before = db::retention::of_environment(&mut tx, id).await?.unwrap_or_default();
+    let next = changed(app, now, &before, change)?;
+    if next != before {
+        db::retention::set_environment(&mut tx, &tenant, id, &next).await?;
+        let what = format!("{}.{}", env.site, env.name);
+        let url = format!("{}/environments/{id}/retention", app.public_url);
+        told(app, &mut tx, now, actor, &tenant, &id.0, &Told { what, change, next: &next, url }).await?;
+    }
+    tx.commit().await?;
+    info(app, actor, id).await
+}
+
+/// The same of a tenant's default, which its environments follow that have no rules of their own.
+///
+/// # Errors
+/// As [`set`].
+pub async fn set_of_tenant(app: &App, actor: &Actor, id: &TenantId, change: &Change) -> Result<view::Retention> {
+    let now = app.pool.now().await?;
+    checked(change)?;
+    let mut tx = app.pool.begin().await?;
+    access::in_tenant(&mut tx, actor, id, Right::Policy, "tenant").await?;
+    let before = db::retention::of_tenant(&mut tx, id).await?.unwrap_or_default();
+    let next = changed(app, now, &before, change)?;
+    if next != before {
+        db::retention::set_tenant(&mut tx, id, &next).await?;
+        let what = db::tenants::find(&mut tx, id).await?.map(|t| format!("all of {}", t.name)).unwrap_or_default();
+        let url = format!("{}/tenants/{id}/retention", app.public_url);
+        told(app, &mut tx, now, actor, id, &id.0, &Told { what, change, next: &next, url }).await?;
+    }
+    tx.commit().await?;
+    info_of_tenant(app, actor, id).await
+}
+
+fn checked(change: &Change) -> Result<()> {
+    match change {
+        Change::To(rules) => rules.check(),
+        Change::Follow => Ok(()),
+    }
+}
+
+/// The change waits beside what is in force. A second one replaces what waited, and waits its whole time.
+fn changed(app: &App, now: Millis, before: &Stored, change: &Change) -> Result<Stored> {
+    let same_as_now = match (change, &before.rules) {
+        (Change::Follow, rules) => rules.is_none(),
+        (Change::To(_), None) => false,
+        (Change::To(wanted), Some(rules)) => *wanted == read(rules)?,
+    };
+    if same_as_now {
+        return Ok(Stored { next: None, next_at: None, ..before.clone() });
+    }
+    let next = Some(change.stored()?);
+    if next == before.next {
+        return Ok(before.clone());
+    }
+    Ok(Stored { rules: before.rules.clone(), next, next_at: Some(now.plus(app.settings.retention.change_delay).0) })
+}
+
+struct Told<'a> {
+    what: String,
+    change: &'a Change,
+    next: &'a Stored,
+    url: String,
+}
+
+async fn told(app: &App, tx: &mut Tx, now: Millis, actor: &Actor, tenant: &TenantId, object: &str, told: &Told<'_>) -> Result<()> {
+    let words = match told.change {
+        Change::To(rules) => rules.words(),
+        Change::Follow => "what stands above them".into(),
+    };
+    let act = Act {
+        tenant: Some(tenant),
+        account: Some(&actor.account),
+        actor: &actor.email,
+        action: "retention.set",
+        object,
+        detail: &format!("{}: {words}", told.what),
+        address: &actor.address,
+    };
+    db::activity::record(tx, now, &act).await?;
+    let letter = |to: String| Letter::RulesChanged {
+        to,
+        what: told.what.clone(),
+        who: actor.email.clone(),
+        words: words.clone(),
+        effective: told.next.next_at.map(Millis),
+        url: told.url.clone(),
+    };
+    letters::tell_owners(tx, app, now, tenant, Some(&actor.account.0), &format!("{object}:rules:{}", now.0), letter).await;
+    Ok(())
+}
+
+/// What rules would make of an environment's backups, beside what becomes of them now. Nothing is changed.
+///
+/// # Errors
+/// `Invalid` for rules that cannot be meant.
+pub async fn simulate(app: &App, actor: &Actor, id: &EnvironmentId, rules: Option<&Rules>) -> Result<view::Simulation> {
+    let now = app.pool.now().await?;
+    let mut conn = app.pool.get().await?;
+    let env = access::environment(&mut conn, actor, id, Right::View).await?;
+    if let Some(rules) = rules {
+        rules.check()?;
+    }
+    let tenant = TenantId(env.tenant_id);
+    let history = history(&mut conn, &tenant, id).await?;
+    let current = judge_all(&in_force(&mut conn, &tenant, Some(id)).await?, &history, now);
+    let then = rules.map_or_else(|| current.clone(), |rules| judge(rules, &history, now));
+    let mut shown = shown(&mut conn, &tenant, id).await?;
+    let mut rows = Vec::with_capacity(history.len());
+    for (now, then) in current.into_iter().zip(then) {
+        if let Some(row) = shown.remove(&now.id) {
+            rows.push(view::Simulated { now: fate(&now), then: fate(&then), ..row });
+        }
+    }
+    let going = |of: fn(&view::Simulated) -> &view::Fate| rows.iter().filter(|r| of(r).goes_now).count();
+    let (goes_now, goes_then) = (going(|r| &r.now), going(|r| &r.then));
+    Ok(view::Simulation { goes_now, goes_then, rows })
+}
+
+/// How the backups look in the simulator.
+async fn shown(conn: &mut Conn, tenant: &TenantId, id: &EnvironmentId) -> Result<HashMap<String, view::Simulated>> {
+    let rows = db::retention::history(conn, tenant, id).await?;
+    let row = |r: db::retention::Past| {
+        let row = view::Simulated {
+            id: r.id.clone(),
+            created: Millis(r.created_at).iso(),
+            reason: r.reason,
+            state: BackupState::parse(&r.state)?,
+            now: view::Fate::default(),
+            then: view::Fate::default(),
+        };
+        Ok((r.id, row))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// A verdict as it is shown.
+pub(crate) fn fate(verdict: &Verdict) -> view::Fate {
+    let label = verdict.label.map(|l| l.word().to_owned());
+    let elements: Vec<String> = verdict.elements.iter().map(|(e, _)| e.name().to_owned()).collect();
+    match &verdict.fate {
+        Fate::Kept { because, goes } => view::Fate {
+            goes_now: false,
+            because: Some(because.clone()),
+            goes: goes.as_ref().map(|g| g.on.iso()),
+            by: goes.as_ref().map(|g| g.by.clone()),
+            label,
+            elements,
+        },
+        Fate::Goes { by } => view::Fate { goes_now: true, by: Some(by.clone()), label, elements, ..view::Fate::default() },
+    }
+}
