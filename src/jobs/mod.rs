@@ -3,6 +3,8 @@
 //!
 //! To add a kind: a file with `KIND`, `run` and `settle`, and its arm in the two tables below.
 
+mod check_repository;
+mod clean_up;
 mod create_backup;
 mod drop_aside;
 mod run_restore;
@@ -19,6 +21,8 @@ pub async fn run(attempt: &Attempt, kind: &str, subject: &str) -> Result<Ended> 
     match kind {
         create_backup::KIND => create_backup::run(attempt, subject).await,
         run_restore::KIND => run_restore::run(attempt, subject).await,
+        clean_up::KIND => clean_up::run(attempt, subject).await,
+        check_repository::KIND => check_repository::run(attempt, subject).await,
         drop_aside::KIND => drop_aside::run(attempt, subject).await,
         other => {
             Err(Error::permanent(format!("this version of Sitekeep knows no job `{other}`")).hint("run the same version of every worker"))
@@ -36,6 +40,7 @@ pub async fn settle(conn: &mut Conn, app: &App, now: Millis, job: &Job, ended: &
     let why = job.message.clone().unwrap_or_else(|| if cancelled { "cancelled".into() } else { "the worker crashed too often".into() });
     match job.kind.as_str() {
         create_backup::KIND => create_backup::settle(conn, app, now, &job.subject, cancelled, &why).await,
+        clean_up::KIND => clean_up::settle(conn, now, &job.tenant, &job.subject).await,
         run_restore::KIND => run_restore::settle(conn, app, now, &job.subject, cancelled, &why).await,
         _ => Ok(()),
     }
