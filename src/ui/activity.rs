@@ -29,6 +29,10 @@ const WORDS: &[(&str, &str)] = &[
     ("member.join", "joined"),
     ("member.role", "changed a role"),
     ("member.remove", "removed"),
+    ("digest.change", "changed the daily letter"),
+    ("webhook.add", "added the webhook"),
+    ("webhook.remove", "removed the webhook"),
+    ("recipients.change", "changed who is told"),
 ];
 
 fn words(action: &str) -> String {

@@ -38,6 +38,7 @@ pub fn page(shell: Shell, p: Page) -> String {
                 <div class="stack tight">
                     <h1 class="wrap"><span id="reason" data-part="">{b.reason.clone()}</span>" "<span id="state" data-part="">{state(b.state.word())}</span></h1>
                     <span class="soft">{title.clone()}" · "{time(created)}" · "{b.initiator.clone()}</span>
+                    {b.due.as_deref().and_then(iso).and_then(|due| late(due, b.started.as_deref().and_then(iso)))}
                 </div>
                 {actions(&p, &title, created)}
             </div>
@@ -53,6 +54,16 @@ pub fn page(shell: Shell, p: Page) -> String {
     })
 }
 
+/// When a run was due and when it really began, where the two are worth telling apart.
+pub fn late(due: Millis, began: Option<Millis>) -> Option<AnyView> {
+    let ran = match began {
+        Some(at) if at.0 - due.0 < 60 * Millis::SECOND => return None,
+        Some(at) => html! { ", ran at "{time(at)} }.into_any(),
+        None => html! { ", has not begun yet" }.into_any(),
+    };
+    Some(html! { <span class="soft small">"Due at "{time(due)}{ran}</span> })
+}
+
 fn actions(p: &Page, title: &str, created: Millis) -> AnyView {
     let b = &p.backup;
     let usable = b.state.is_usable() && b.deleted.is_none();
@@ -64,7 +75,7 @@ fn actions(p: &Page, title: &str, created: Millis) -> AnyView {
     let verify = usable.then(|| post(paths::backup_act(&b.id, "verify"), "button", "Prove again", "that all of it can be found"));
     let delete = (b.state.is_final() && b.deleted.is_none() && may(Right::Delete))
         .then(|| post(paths::backup_act(&b.id, "delete"), "button", "Delete", format!("the backup of {}", when(created))));
-    let back = (b.deleted.is_some() && may(Right::Delete))
+    let back = (b.deleted.is_some() && b.expired.is_none() && may(Right::Delete))
         .then(|| post(paths::backup_act(&b.id, "take-back"), "button", "Take back", "out of the trash"));
     let restore = (usable && may(Right::Restore)).then(|| {
         let href = format!("{}?backup={}", paths::choose_restore(&b.environment_id), b.id);
@@ -95,8 +106,11 @@ fn new_link(link: Option<&DownloadLink>) -> Option<AnyView> {
 
 fn notes(p: &Page) -> AnyView {
     let b = &p.backup;
-    let deleted = b.deleted.as_deref().and_then(iso).map(|at| {
-        html! { <div class="note" data-kind="warn"><strong>"This backup is in the trash"</strong><span>"Deleted "{time(at)}". Nothing was removed yet; it can be taken back."</span></div> }
+    let expired = b.expired.as_deref().and_then(iso).map(|at| {
+        html! { <div class="note" data-kind="bad"><strong>"This backup was purged"</strong><span>"Since "{time(at)}" nothing can be restored from it. This page stays for what refers to it."</span></div> }
+    });
+    let deleted = b.deleted.as_deref().and_then(iso).filter(|_| b.expired.is_none()).map(|at| {
+        html! { <div class="note" data-kind="warn"><strong>"This backup is in the trash"</strong><span>"Deleted "{time(at)}". Nothing was removed yet; it can be taken back"{b.purge.as_deref().and_then(iso).map(|at| html! { " until "{time(at)} })}"."</span></div> }
     });
     let failed = b.message.clone().map(|message| {
         let hint = b.hint.clone().map(|h| html! { <span>{super::errors::capital(&h)}</span> });
@@ -122,7 +136,7 @@ fn notes(p: &Page) -> AnyView {
         let bar = (j.state == "running").then(|| progress(&j.phase, j.bytes, j.bytes_total, j.files, took));
         html! { <div class="card stack tight">{bar}{waits}<p class="small"><a href=paths::job(&j.id)>"The job with its log"</a></p></div> }
     });
-    html! { {running}{deleted}{failed}{incomplete}{warnings} }
+    html! { {running}{expired}{deleted}{failed}{incomplete}{warnings} }
 }
 
 fn elements(p: &Page) -> AnyView {
@@ -166,10 +180,10 @@ fn facts(p: &Page) -> AnyView {
     let b = &p.backup;
     let moment = |text: &Option<String>| text.as_deref().and_then(iso);
     let took = moment(&b.started).zip(moment(&b.finished)).map(|(from, to)| super::kit::took(from, to));
-    let kept = match (moment(&b.expires), &b.kept) {
-        (Some(at), _) => html! { "until "{time(at)}", as asked" }.into_any(),
-        (None, Some(why)) => html! { {why.clone()} }.into_any(),
-        _ => html! { "by the policy" }.into_any(),
+    let kept = match (&b.fate, moment(&b.purge)) {
+        (Some(fate), _) => super::retention::fate(fate),
+        (None, Some(at)) if b.expired.is_none() => html! { "in the trash; goes for good "{time(at)} }.into_any(),
+        _ => html! { "not any more" }.into_any(),
     };
     let note = p.rights.may(Right::Create).then(|| {
         html! {

@@ -1,9 +1,10 @@
 //! One environment: how it stands, what runs on it, and its log.
 
-use super::kit::{ago, crumbs, progress, state, time, trail};
+use super::kit::{ago, crumbs, iso, progress, state, time, trail};
 use super::shell::{Shell, page as whole};
 use super::{create, log};
 use crate::base::units;
+use crate::domain::alarm::{Alarm, Cause};
 use crate::domain::page::{Day, JobRow, Log, Overview};
 use crate::domain::paths;
 use crate::domain::rights::Right;
@@ -52,7 +53,8 @@ fn actions(o: &Overview) -> AnyView {
     });
     let administer = (o.rights.may(Right::Administer) && o.removed.is_none())
         .then(|| html! { <a class="button" href=paths::administer(&o.card.id)>"Settings"</a> });
-    html! { <div class="actions">{administer}{restore}{create}</div> }
+    let schedule = o.removed.is_none().then(|| html! { <a class="button" href=paths::schedule(&o.card.id)>"Schedule"</a> });
+    html! { <div class="actions">{administer}{schedule}{restore}{create}</div> }
 }
 
 fn locked(o: &Overview) -> AnyView {
@@ -81,7 +83,15 @@ fn locked(o: &Overview) -> AnyView {
     let stayed = o.stayed.clone().map(|why| {
         html! { <div class="note" data-kind="bad"><strong>"This environment was to be removed, and stayed"</strong><span class="wrap">{super::errors::capital(&why)}</span></div> }
     });
-    html! { {stuck}{suspended}{removed}{removing}{stayed} }
+    let alarms: Vec<_> = o.alarms.iter().map(alarm).collect();
+    html! { {stuck}{suspended}{removed}{removing}{stayed}{alarms} }
+}
+
+fn alarm(a: &Alarm) -> AnyView {
+    let since = iso(&a.opened).map(|at| html! { <span class="small">"since "{time(at)}</span> });
+    let kind = if a.cause == Cause::Incomplete || a.cause == Cause::Size { "warn" } else { "bad" };
+    let hint = a.hint.as_deref().map(super::errors::capital).map(|hint| html! { <span class="wrap">{hint}</span> });
+    html! { <div class="note" data-kind=kind><strong>{a.cause.title()}</strong><span class="wrap">{super::errors::capital(&a.message)}</span>{hint}{since}</div> }
 }
 
 fn figures(o: &Overview) -> AnyView {
@@ -101,9 +111,17 @@ fn figures(o: &Overview) -> AnyView {
         <dl class="figures">
             <div><dt>"Last good backup"</dt>{last}</div>
             <div><dt>"Last proven"</dt>{proven}</div>
-            <div><dt>"Next run"</dt><dd>"not scheduled"</dd><dd>"backups are made on demand"</dd></div>
+            <div><dt>"Next run"</dt>{next_run(o)}</div>
             <div><dt>"Would take to restore"</dt>{takes}</div>
         </dl>
+    }
+}
+
+fn next_run(o: &Overview) -> AnyView {
+    let said = super::errors::capital(&o.next_run.said);
+    match o.next_run.at {
+        Some(at) => html! { <dd>{ago(at)}</dd><dd>{super::schedules::in_zones(at, o.next_run.zone)}</dd><dd>{said}</dd> }.into_any(),
+        None => html! { <dd>"none"</dd><dd>{said}</dd> }.into_any(),
     }
 }
 

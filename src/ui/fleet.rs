@@ -23,6 +23,7 @@ pub fn page(shell: Shell, fleet: Fleet) -> String {
         let filters = (!fleet.counts.is_empty()).then(|| filters(&fleet));
         html! {
             <div class="row spread"><h1>"Sites"</h1>{add}</div>
+            {fleet.frozen.as_deref().map(super::schedules::rest)}
             {counts}
             {filters}
             <section id="fleet" data-part="" aria-label="Environments">{rows}</section>

@@ -15,6 +15,8 @@ pub fn kind(kind: &str) -> String {
         "create_backup" => "Backup".into(),
         "run_restore" => "Restore".into(),
         "drop_aside" => "Clearing after a restore".into(),
+        "clean_up" => "Clean-up of a repository".into(),
+        "check_repository" => "Check of a repository".into(),
         other => super::errors::capital(&other.replace('_', " ")),
     }
 }

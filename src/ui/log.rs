@@ -27,7 +27,7 @@ pub fn section(o: &Overview, log: &Log, trash: bool) -> AnyView {
     let first = log.asked.after.is_empty();
     html! {
         <section class="stack" aria-labelledby="log">
-            <div class="row spread"><h2 id="log">{title}</h2><span class="small">{other}</span></div>
+            <div class="row spread"><h2 id="log">{title}</h2><span class="row small"><a href=paths::retention(&o.card.id)>"What is kept, and space"</a>{other}</span></div>
             {(!trash).then(|| filters(o, &log.asked))}
             <div id="rows" data-part={first.then_some("")}>{rows}</div>
             {pager(o, log)}
@@ -69,12 +69,13 @@ fn backups(o: &Overview, log: &Log) -> AnyView {
 
 fn row(o: &Overview, r: &LogRow) -> AnyView {
     let elements: Vec<_> = r.elements.iter().map(|c| chip(o, r, c)).collect();
+    let due = r.due.and_then(|due| super::backups::late(due, r.started));
     let message = r.message.clone().map(|m| html! { <small class="wrap soft">{super::errors::capital(&m)}</small> });
     html! {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead regular"><a href=paths::backup(&r.id)>{time(r.created)}</a></th>
             <td role="cell" class="lead">{state(r.state.word())}</td>
-            <td role="cell"><strong class="wrap">{r.reason.clone()}</strong><small class="wrap">{r.initiator.clone()}</small>{message}</td>
+            <td role="cell"><strong class="wrap">{r.reason.clone()}</strong><small class="wrap">{r.initiator.clone()}</small>{due}{message}</td>
             <td role="cell"><ul class="elements">{elements}</ul></td>
             <td role="cell" data-label="Kept"><div class="stack tight small">{kept(o, r)}</div></td>
         </tr>
@@ -97,13 +98,11 @@ fn kept(o: &Overview, r: &LogRow) -> AnyView {
         let back = o.rights.may(Right::Delete).then(|| {
             post(paths::backup_act(&r.id, "take-back"), "button small", "Take back", format!("the backup of {}", when(r.created)))
         });
-        return html! { <span>"deleted "{time(at)}</span>{back} }.into_any();
+        let by = r.deleted_by.clone().map(|by| html! { <span class="wrap">"by "{by}</span> });
+        let purge = r.purge.map(|at| html! { <span>"goes for good "{time(at)}</span> });
+        return html! { <span>"deleted "{time(at)}</span>{by}{purge}{back} }.into_any();
     }
-    let until = match (r.expires, r.kept) {
-        (Some(at), _) => html! { <span>"until "{time(at)}", as asked"</span> }.into_any(),
-        (None, Some(why)) if r.state.is_usable() => html! { <span>{why}</span> }.into_any(),
-        _ => ().into_any(),
-    };
+    let until = r.fate.as_ref().filter(|_| r.state.is_final()).map(super::retention::fate);
     let proven =
         r.proven.filter(|_| r.state.is_usable()).map(|at| html! { <span class="mark" data-state="proven">"proven "{time(at)}</span> });
     let pin = (r.state.is_usable() && o.rights.may(Right::Create)).then(|| {

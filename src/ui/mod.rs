@@ -14,6 +14,7 @@ macro_rules! html {
 pub mod account;
 pub mod activity;
 pub mod admin;
+pub mod alarms;
 pub mod backups;
 pub mod create;
 pub mod downloads;
@@ -26,8 +27,11 @@ pub mod log;
 pub mod one_time;
 pub mod restore;
 pub mod restores;
+pub mod retention;
+pub mod schedules;
 pub mod shell;
 pub mod signing_in;
+pub mod space;
 pub mod tenants;
 
 pub use shell::{Flash, Live, Shell};

@@ -77,7 +77,10 @@ pub fn page(shell: Shell, p: Page) -> String {
         });
         html! {
             {crumbs(vec![("Members".into(), "/tenants".into())], name.clone())}
-            <h1>{format!("Members of {name}")}</h1>
+            <div class="row spread"><h1>{format!("Members of {name}")}</h1>
+                <div class="actions"><a class="button" href=paths::tenant_schedule(&p.overview.card.id)>"Schedule"</a>
+                    <a class="button" href=paths::tenant_retention(&p.overview.card.id)>"What is kept"</a>
+                    <a class="button" href=paths::alarms(&p.overview.card.id)>"Alarms"</a></div></div>
             {p.invited.clone().map(invited)}
             {suspended}
             {members(&p)}

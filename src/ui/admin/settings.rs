@@ -23,6 +23,7 @@ pub fn page(shell: Shell, i: Installation, to: String, wrong: Problem) -> String
                 {post("/admin/settings/database".into(), "button", "Test the database", "")}
                 {post("/admin/stores/test".into(), "button", "Test the store", "")}
             </div></section>
+            {schedules(&i)}
             {mail(&i, &to)}
             {letters(&i.letters)}
         }
@@ -46,6 +47,25 @@ fn facts(i: &Installation) -> AnyView {
             {row("Letters come from", &t.mail_from)}
         </dl>
     }
+}
+
+fn schedules(i: &Installation) -> AnyView {
+    let body = match &i.frozen {
+        Some(freeze) => html! {
+            <div class="note" data-kind="warn"><strong>"All schedules rest"</strong>
+                <span class="wrap">{format!("{} said so: {} ", freeze.by, freeze.reason)}{iso(&freeze.since).map(time)}</span></div>
+            <div class="actions">{post("/admin/settings/thaw".into(), "button", "Let schedules run again", "")}</div>
+        }
+        .into_any(),
+        None => html! {
+            <form class="form card" method="post" action="/admin/settings/freeze">
+                {field("Why they rest", "reason", "", "No backup of any tenant is made by itself until you let schedules run again. Everybody reads the reason.")}
+                <div class="actions"><button class="button">"Let all schedules rest"</button></div>
+            </form>
+        }
+        .into_any(),
+    };
+    html! { <section class="stack"><h2>"Schedules"</h2>{body}</section> }
 }
 
 fn mail(i: &Installation, to: &str) -> AnyView {

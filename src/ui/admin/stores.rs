@@ -1,9 +1,11 @@
 //! Where repositories lie.
 
+use crate::base::clock::Millis;
 use crate::base::units;
 use crate::domain::page::{Repository, Store};
-use crate::ui::kit::{post, table};
+use crate::ui::kit::{post, table, time};
 use crate::ui::shell::{Shell, page as whole};
+use crate::ui::space;
 use leptos::prelude::*;
 
 pub fn page(shell: Shell, store: Store) -> String {
@@ -15,15 +17,26 @@ pub fn page(shell: Shell, store: Store) -> String {
         html! {
             <div class="row spread"><h1>"Stores"</h1><div class="actions">{post("/admin/stores/test".into(), "button", "Test", "the store")}</div></div>
             <p>"Every new site gets a repository of its own in this store. It is configured with "<code>"SITEKEEP_STORE_URL"</code>"; repositories that are there already stay where they are."</p>
-            <section class="stack" aria-label="The store"><div class="card"><dl class="facts">
+            {store.doubt.clone().map(doubt)}
+            <section class="stack" aria-label="The store"><div class="card stack"><dl class="facts">
                 <dt>"Location"</dt><dd><code class="wrap">{store.location.clone()}</code></dd>
                 <dt>"Kind"</dt><dd>{store.kind}</dd>
                 <dt>"Free"</dt>{free}
                 <dt>"Stored"</dt><dd>{units::size(store.bytes)}" by all backups, in "{repositories(store.repositories.len())}</dd>
-            </dl></div></section>
+            </dl>{space::growth(&store.growth)}</div></section>
             {by_site(&store)}
         }
     })
+}
+
+fn doubt((why, since): (String, Option<Millis>)) -> AnyView {
+    let since = since.map(|at| html! { " (since "{time(at)}")" });
+    html! {
+        <div class="note" data-kind="warn" role="alert">
+            <strong>"Nothing is deleted: the clock is not believed"{since}</strong>
+            <span class="wrap">{crate::ui::errors::capital(&why)}". Deletion goes on by itself when three readings in a row agree; look at the clocks of the server and its database."</span>
+        </div>
+    }
 }
 
 fn repositories(n: usize) -> String {
@@ -35,7 +48,7 @@ fn by_site(store: &Store) -> Option<AnyView> {
     (!rows.is_empty()).then(|| {
         html! {
             <section class="stack"><h2>"Repositories"</h2>
-                {table("Repositories by site", &["Site", "#Backups", "#Stored", "Location"], rows)}
+                {table("Repositories by site", &["Site", "#Backups", "#Stored", "#On the storage", "Health", "Location"], rows)}
                 <p class="small soft">"What is stored is what the backups added, as the catalogue knows it; equal content is stored once."</p>
             </section>
         }
@@ -48,6 +61,8 @@ fn row(r: &Repository) -> AnyView {
             <th role="rowheader" scope="row" class="lead"><span class="wrap">{format!("{}/{}", r.tenant, r.site)}</span></th>
             <td role="cell" class="num" data-label="Backups"><span>{r.backups}</span></td>
             <td role="cell" class="num" data-label="Stored"><span>{units::size(r.bytes)}</span></td>
+            <td role="cell" class="num" data-label="On the storage"><span>{r.health.bytes.map_or_else(|| "not measured".into(), units::size)}</span></td>
+            <td role="cell" data-label="Health"><div class="small stack tight">{space::health(&r.health)}</div></td>
             <td role="cell" data-label="Location"><code class="wrap">{r.location.clone()}</code></td>
         </tr>
     }

@@ -40,7 +40,7 @@ fn row(t: &TenantRow) -> AnyView {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead"><a class="wrap" href=paths::tenant(&t.id)>{name.clone()}</a></th>
             <td role="cell" class="lead">{state(if t.active { "active" } else { "suspended" })}</td>
-            <td role="cell" data-label="Plan"><span>{t.plan.clone()}</span></td>
+            <td role="cell" data-label="Plan"><span>{t.plan.clone()}</span>{(!t.schedules).then(|| html! { <small>"without schedules"</small> })}</td>
             <td role="cell" data-label="Stored"><span>{stored}</span></td>
             <td role="cell" data-label="Backups"><span>{backups}</span></td>
             <td role="cell" data-label="Sites"><span>{t.sites}</span></td>
@@ -59,6 +59,7 @@ pub struct TypedPlan {
     pub plan: String,
     pub gigabytes: String,
     pub backups: String,
+    pub schedules: bool,
 }
 
 impl TypedPlan {
@@ -72,6 +73,7 @@ impl TypedPlan {
             plan: t.plan.clone(),
             gigabytes: t.quota_bytes.map(gigabytes).unwrap_or_default(),
             backups: t.quota_backups.map(|n| n.to_string()).unwrap_or_default(),
+            schedules: t.schedules,
         }
     }
 }
@@ -87,6 +89,10 @@ pub fn plan(shell: Shell, t: TenantRow, typed: TypedPlan, wrong: Problem) -> Str
                 {field("Plan", "plan", &typed.plan, "One word, such as free or paid. It is for people: the limits below count.")}
                 {field("Space in GB", "gigabytes", &typed.gigabytes, "1 GB is 1 000 000 000 bytes. Empty: no limit.")}
                 {field("Backups", "backups", &typed.backups, "The greatest number of backups that are kept at once. Empty: no limit.")}
+                <fieldset><legend>"Schedules"</legend><div class="choices">
+                    <label class="choice"><input type="checkbox" name="schedules" value="1" checked=typed.schedules/>"Backups may be made by a schedule"
+                        <small>"Without, a slot that is due is refused and the reason shown; backups by hand are made as ever."</small></label>
+                </div></fieldset>
                 <p class="hint">"When a limit is reached no new backup is begun. Nothing is deleted, and safety backups before a restore are always made."</p>
                 <div class="actions"><button class="button primary">{format!("Save the plan of {}", t.name)}</button>
                     <a class="button" href="/admin/tenants">"Cancel"</a></div>
