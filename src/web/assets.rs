@@ -22,7 +22,7 @@ const STYLE: &str = joined! {
 
 /// One behaviour a file; every page works without them.
 const SCRIPT: &str = joined! {
-    "public/js/trusted.js" "public/js/zone.js" "public/js/once.js" "public/js/dialog.js" "public/js/copy.js" "public/js/menu.js" "public/js/live.js"
+    "public/js/trusted.js" "public/js/zone.js" "public/js/once.js" "public/js/dialog.js" "public/js/copy.js" "public/js/menu.js" "public/js/live.js" "public/js/preview.js"
 };
 
 const ICON: &str = include_str!("../../public/favicon.svg");

@@ -18,11 +18,14 @@ mod stop;
 
 pub use stop::Stop;
 
-use crate::app::App;
-use axum::http::{HeaderValue, header};
-use axum::response::Response;
+use crate::app::{App, installation, metrics};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
+use error::Answer;
+use extract::Caller;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
@@ -37,7 +40,8 @@ pub fn router_until(app: App, stop: Stop) -> Router {
     Router::new()
         .merge(pages::router(&app))
         .merge(assets::router())
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
         .route("/d/{token}", get(downloads::page))
         .route("/d/{token}/{name}", get(downloads::file))
         .nest("/api/v1", api)
@@ -48,6 +52,19 @@ pub fn router_until(app: App, stop: Stop) -> Router {
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"))))
         .layer(middleware::map_response(private))
         .with_state(app)
+}
+
+/// Does it work, catalogue included?
+async fn health(State(app): State<App>) -> Response {
+    match installation::alive(&app).await {
+        Ok(()) => "ok\n".into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the catalogue does not answer\n").into_response(),
+    }
+}
+
+/// For Prometheus, with the API token of an administrator.
+async fn metrics(State(app): State<App>, Caller(actor): Caller) -> Answer<([(HeaderName, &'static str); 1], String)> {
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::text(&app, &actor).await?))
 }
 
 /// Only our own files, no frame around us, nothing of ours in anybody's cache.

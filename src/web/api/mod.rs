@@ -1,15 +1,18 @@
 //! `/api/v1`: the JSON twin of the product. The whole table is on this screen; `tests/access.rs` walks it by role.
 
+mod alarms;
 mod backups;
 mod installation;
 mod jobs;
 mod links;
 mod restores;
+mod retention;
+mod schedules;
 mod sites;
 
 use crate::app::App;
 use axum::Router;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
 /// One path with its methods.
 #[derive(Clone, Copy)]
@@ -29,6 +32,15 @@ macro_rules! table {
 table! {
     "/whoami" ["GET"] get(installation::whoami);
     "/tenants" ["GET", "POST"] get(installation::tenants).post(installation::create_tenant);
+    "/tenants/{id}/alarms" ["GET"] get(alarms::list);
+    "/tenants/{id}/recipients" ["GET", "PUT"] get(alarms::recipients).put(alarms::set_recipients);
+    "/tenants/{id}/webhooks" ["GET", "POST"] get(alarms::webhooks).post(alarms::add_webhook);
+    "/webhooks/{id}" ["DELETE"] delete(alarms::remove_webhook);
+    "/webhooks/{id}/test" ["POST"] post(alarms::test_webhook);
+    "/tenants/{id}/schedule" ["GET", "PATCH"] get(schedules::of_tenant).patch(schedules::change_of_tenant);
+    "/schedules" ["GET"] get(schedules::list);
+    "/freeze" ["GET", "POST"] get(schedules::frozen).post(schedules::freeze);
+    "/thaw" ["POST"] post(schedules::thaw);
     "/accounts" ["POST"] post(installation::create_account);
     "/tokens" ["POST"] post(installation::create_token);
     "/servers" ["GET", "POST"] get(installation::servers).post(installation::add_server);
@@ -37,7 +49,13 @@ table! {
     "/environments" ["GET"] get(sites::environment_named);
     "/environments/{id}" ["GET"] get(sites::environment);
     "/environments/{id}/backups" ["GET", "POST"] get(backups::log).post(backups::create);
+    "/environments/{id}/schedule" ["GET", "PATCH"] get(schedules::find).patch(schedules::change);
+    "/environments/{id}/schedule/run" ["POST"] post(schedules::run);
+    "/environments/{id}/slots" ["GET"] get(schedules::slots);
     "/environments/{id}/restores" ["GET", "POST"] get(restores::log).post(restores::create);
+    "/environments/{id}/retention" ["GET", "PUT"] get(retention::info).put(retention::set);
+    "/environments/{id}/retention/simulation" ["POST"] post(retention::simulate);
+    "/tenants/{id}/retention" ["GET", "PUT"] get(retention::info_of_tenant).put(retention::set_of_tenant);
     "/backups/{id}" ["GET", "PATCH"] get(backups::find).patch(backups::edit);
     "/backups/{id}/verify" ["POST"] post(backups::verify);
     "/backups/{id}/links" ["GET", "POST"] get(links::list).post(links::create);

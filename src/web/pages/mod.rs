@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod alarms;
 pub mod backups;
 pub mod environments;
 pub mod events;
@@ -11,6 +12,8 @@ pub mod fleet;
 pub mod jobs;
 pub mod one_time;
 pub mod restores;
+pub mod retention;
+pub mod schedules;
 pub mod signing_in;
 pub mod tenants;
 
@@ -55,9 +58,13 @@ table! {
     "/environments/{id}" reader ["GET"] get(environments::page);
     "/environments/{id}/backup" reader ["GET"] get(environments::create_form);
     "/environments/{id}/backups" reader ["POST"] post(environments::create);
+    "/environments/{id}/schedule" reader ["GET", "POST"] get(schedules::page).post(schedules::save);
+    "/environments/{id}/schedule/follow" reader ["POST"] post(schedules::follow);
+    "/environments/{id}/schedule/run" reader ["POST"] post(schedules::run);
     "/environments/{id}/restore" reader ["GET"] get(restores::choose);
     "/environments/{id}/restore/preview" reader ["GET"] get(restores::preview);
     "/environments/{id}/restores" reader ["POST"] post(restores::create);
+    "/environments/{id}/retention" reader ["GET", "POST"] get(retention::page).post(retention::save);
     "/backups/{id}" reader ["GET"] get(backups::page);
     "/backups/{id}/note" reader ["POST"] post(backups::note);
     "/backups/{id}/pin" reader ["POST"] post(backups::pin);
@@ -97,6 +104,8 @@ table! {
     "/admin/activity" reader ["GET"] get(admin::activity::page);
     "/admin/activity.csv" reader ["GET"] get(admin::activity::table);
     "/admin/settings" reader ["GET"] get(admin::installation::settings);
+    "/admin/settings/freeze" reader ["POST"] post(admin::installation::freeze);
+    "/admin/settings/thaw" reader ["POST"] post(admin::installation::thaw);
     "/admin/settings/database" reader ["POST"] post(admin::installation::test_database);
     "/admin/settings/letter" reader ["POST"] post(admin::installation::test_letter);
 
@@ -113,6 +122,14 @@ table! {
     "/account/tokens/{id}/revoke" reader ["POST"] post(account::revoke_token);
     "/tenants" reader ["GET"] get(tenants::list);
     "/tenants/{id}" reader ["GET"] get(tenants::page);
+    "/tenants/{id}/alarms" reader ["GET"] get(alarms::page);
+    "/tenants/{id}/recipients" reader ["POST"] post(alarms::recipients);
+    "/tenants/{id}/digest" reader ["POST"] post(alarms::digest);
+    "/tenants/{id}/webhooks" reader ["POST"] post(alarms::add);
+    "/tenants/{id}/webhooks/{webhook}/test" reader ["POST"] post(alarms::test);
+    "/tenants/{id}/webhooks/{webhook}/remove" reader ["POST"] post(alarms::remove);
+    "/tenants/{id}/schedule" reader ["GET", "POST"] get(schedules::of_tenant).post(schedules::save_of_tenant);
+    "/tenants/{id}/retention" reader ["GET", "POST"] get(retention::tenant_page).post(retention::save_tenant);
     "/tenants/{id}/invitations" reader ["POST"] post(tenants::invite);
     "/tenants/{id}/invitations/{invitation}/revoke" reader ["POST"] post(tenants::revoke);
     "/tenants/{id}/members/{account}/role" reader ["POST"] post(tenants::role);

@@ -1,7 +1,7 @@
 //! The installation itself: its queue, its store, how it is configured, and tests of its parts.
 
 use super::{Administrator, wrong};
-use crate::app::{App, installation, letters, stores};
+use crate::app::{App, installation, letters, schedules, stores};
 use crate::base::error::Result;
 use crate::ui::admin::{queue as queue_ui, settings as settings_ui, stores as stores_ui};
 use crate::web::page_error::Page;
@@ -38,6 +38,24 @@ pub async fn settings(State(app): State<App>, reader: Administrator) -> Page {
     let overview = installation::overview(&app, &reader.actor).await?;
     let own = reader.actor.email.clone();
     Ok(Html(settings_ui::page(reader.shell("Settings"), overview, own, None)))
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Why {
+    reason: String,
+}
+
+pub async fn freeze(State(app): State<App>, reader: Administrator, Form(form): Form<Why>) -> Page<Redirect> {
+    let frozen = schedules::freeze(&app, &reader.actor, &form.reason).await;
+    reader.settle("All schedules rest. Backups by hand are made as ever.", frozen).await?;
+    Ok(Redirect::to("/admin/settings"))
+}
+
+pub async fn thaw(State(app): State<App>, reader: Administrator) -> Page<Redirect> {
+    let thawed = schedules::thaw(&app, &reader.actor).await;
+    reader.settle("Schedules run again. What they skipped is not made up for.", thawed).await?;
+    Ok(Redirect::to("/admin/settings"))
 }
 
 pub async fn test_database(State(app): State<App>, reader: Administrator) -> Page<Redirect> {

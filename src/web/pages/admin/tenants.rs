@@ -67,6 +67,7 @@ pub struct PlanForm {
     plan: String,
     gigabytes: String,
     backups: String,
+    schedules: String,
 }
 
 pub async fn set_plan(State(app): State<App>, reader: Administrator, Path(id): Path<String>, Form(form): Form<PlanForm>) -> Page<Response> {
@@ -78,14 +79,20 @@ pub async fn set_plan(State(app): State<App>, reader: Administrator, Path(id): P
         }
         Err(e) => {
             let (status, problem) = wrong(&e);
-            let typed = TypedPlan { plan: form.plan, gigabytes: form.gigabytes, backups: form.backups };
+            let schedules = form.schedules == "1";
+            let typed = TypedPlan { plan: form.plan, gigabytes: form.gigabytes, backups: form.backups, schedules };
             Ok((status, Html(ui::plan(reader.shell(format!("Plan of {}", row.name)), row, typed, problem))).into_response())
         }
     }
 }
 
 async fn save_plan(app: &App, reader: &Administrator, id: &TenantId, form: &PlanForm) -> Result<()> {
-    let plan = Plan { name: form.plan.trim().to_owned(), bytes: bytes(&form.gigabytes)?, backups: whole(&form.backups, "backups")? };
+    let plan = Plan {
+        name: form.plan.trim().to_owned(),
+        bytes: bytes(&form.gigabytes)?,
+        backups: whole(&form.backups, "backups")?,
+        schedules: form.schedules == "1",
+    };
     plans::set(app, &reader.actor, id, &plan).await
 }
 
