@@ -99,6 +99,7 @@ fn installation(found: &mut Findings, config: &Config, options: &Options) {
     let root = rustix::process::geteuid().is_root();
     let rights = if root { "root: every site is read with its owner's rights" } else { "one user: it must own the sites it keeps" };
     found.good("running as", rights);
+    mail(found, config);
     let key = master_key(found, config);
     let (said, pool) = match block_on(catalogue(config)) {
         Ok((detail, pool)) => (Ok(detail), pool),
@@ -150,6 +151,14 @@ fn data_directory(found: &mut Findings, config: &Config) {
         Ok(Location::Local(store)) => {
             found.note("repositories", &format!("{} is not there yet", store.display()), "the first site that is added makes it");
         }
+    }
+}
+
+fn mail(found: &mut Findings, config: &Config) {
+    match wiring::mailer(config) {
+        Err(e) => found.bad("mail server", &e),
+        Ok(None) => found.note("mail server", "none: no letter leaves", "name one in SITEKEEP_SMTP_URL"),
+        Ok(Some(mailer)) => found.of("mail server", block_on(mailer.knock()).map(|()| "answers".into())),
     }
 }
 

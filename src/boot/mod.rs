@@ -11,6 +11,7 @@ mod overview;
 mod recovery;
 mod serve;
 mod setup;
+mod upkeep;
 mod wiring;
 mod work;
 

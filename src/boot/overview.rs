@@ -3,12 +3,13 @@
 use clap::Command;
 
 /// Groups in the order of a first day, with what the names of their commands begin with.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("On the server itself", &["serve", "work", "setup", "doctor", "recovery:", "demo"]),
     ("Signing in", &["auth:"]),
     ("Tenants, accounts and database servers", &["tenant:", "account:", "token:", "server:"]),
     ("Sites and their environments", &["site:", "env:"]),
     ("Backups", &["backup:"]),
+    ("Schedules and retention", &["schedule:", "retention:"]),
     ("Restores and jobs", &["restore:", "job:"]),
 ];
 

@@ -1,8 +1,8 @@
 //! The server: the API, and a worker inside unless told not to.
 
 use super::wiring::{self, Tuning};
-use super::{block_on, work};
-use crate::app::{App, downloads, letters, one_time_links, sessions};
+use super::{block_on, upkeep, work};
+use crate::app::{App, downloads, one_time_links, outbox, sessions};
 use crate::base::error::{Context, Error, Result};
 use crate::{queue, web};
 use std::io::Write;
@@ -41,15 +41,16 @@ pub(super) fn main(options: &Options) -> Result<()> {
             tokio::select! { served = server => served.context(|| "serving"), () = out_of_patience(asked_to_end) => Ok(()) }
         };
         tokio::spawn(tidy(app.clone()));
-        let letters = letters::deliver(&app, app.mailer.as_ref(), shutdown.clone());
+        let letters = outbox::deliver(&app, app.mailer.as_ref(), shutdown.clone());
+        let upkeep = upkeep::run(&app, shutdown.clone());
         if options.no_worker {
-            return tokio::try_join!(server, letters).map(drop);
+            return tokio::try_join!(server, letters, upkeep).map(drop);
         }
         let worker = async {
             let ended = work::run(&app, &config, &tuning, options.worker.slots, shutdown.clone()).await;
             if *shutdown.borrow() { ended } else { Err(work::unexpected(ended)) }
         };
-        tokio::try_join!(server, worker, letters).map(drop)
+        tokio::try_join!(server, worker, letters, upkeep).map(drop)
     })
 }
 

@@ -9,6 +9,7 @@ use crate::base::sql::Pool;
 use crate::engine::Location;
 use crate::mail::Mailer;
 use crate::queue;
+use crate::webhooks::{Caller, Private};
 use rustix::fs::Mode;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,6 +95,7 @@ impl Handover {
             store,
             public_url: self.public_url.clone(),
             mailer: None,
+            caller: Caller::default(),
             queue: self.tuning.queue.clone(),
             settings: self.tuning.app.clone(),
             configured: Arc::default(),
@@ -108,8 +110,9 @@ pub(super) async fn app(config: &Config, tuning: &Tuning, connections: u32) -> R
     let sealer = master_key(config, &pool).await?;
     let store = Location::parse(config.store_url.expose())?;
     let (public_url, mailer) = (config.public_url.clone(), mailer(config)?);
+    let caller = Caller::new(Private::parse(&config.webhook_networks).context(|| "reading SITEKEEP_WEBHOOK_NETWORKS")?);
     let configured = Arc::new(config.told());
-    Ok(App { pool, sealer, store, public_url, mailer, queue: tuning.queue.clone(), settings: tuning.app.clone(), configured })
+    Ok(App { pool, sealer, store, public_url, mailer, caller, queue: tuning.queue.clone(), settings: tuning.app.clone(), configured })
 }
 
 /// The app over what is there already; for looking only.
@@ -117,10 +120,10 @@ pub(super) fn with(config: &Config, pool: Pool, sealer: Sealer) -> Result<App> {
     let store = Location::parse(config.store_url.expose())?;
     let public_url = config.public_url.clone();
     let (queue, settings, configured) = (queue::Settings::default(), Settings::default(), Arc::new(config.told()));
-    Ok(App { pool, sealer, store, public_url, mailer: None, queue, settings, configured })
+    Ok(App { pool, sealer, store, public_url, mailer: None, caller: Caller::default(), queue, settings, configured })
 }
 
-fn mailer(config: &Config) -> Result<Option<Mailer>> {
+pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>> {
     config.smtp_url.as_ref().map(|url| Mailer::new(url, &config.mail_from)).transpose()
 }
 

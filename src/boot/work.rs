@@ -1,8 +1,8 @@
 //! A worker: claims jobs and runs each attempt in a child process.
 
-use super::block_on;
 use super::wiring::{self, Handover, Tuning};
-use crate::app::{App, letters};
+use super::{block_on, upkeep};
+use crate::app::{App, outbox};
 use crate::base::config::Config;
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
@@ -26,8 +26,9 @@ pub(super) fn main(options: &Options) -> Result<()> {
     block_on(async {
         let app = wiring::app(&config, &tuning, 8).await?;
         let shutdown = queue::until_signal()?;
-        let letters = letters::deliver(&app, app.mailer.as_ref(), shutdown.clone());
-        tokio::try_join!(run(&app, &config, &tuning, options.slots, shutdown), letters).map(drop)
+        let letters = outbox::deliver(&app, app.mailer.as_ref(), shutdown.clone());
+        let upkeep = upkeep::run(&app, shutdown.clone());
+        tokio::try_join!(run(&app, &config, &tuning, options.slots, shutdown), letters, upkeep).map(drop)
     })
 }
 
