@@ -126,6 +126,11 @@ impl Client {
         self.send(&Method::PATCH, path, json(body)?, None).map(|a| a.body)
     }
 
+    /// As [`Client::get`].
+    pub fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        self.send(&Method::PUT, path, json(body)?, None).map(|a| a.body)
+    }
+
     /// A file of the server's, by its path; the token does not go with it. What comes is read as long as it takes.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ mod jobs;
 mod output;
 mod progress;
 mod restores;
+mod retention;
+mod schedules;
 mod servers;
 mod session;
 mod sites;
@@ -124,6 +126,32 @@ pub enum People {
     BackupNote(backups::Note),
     #[command(name = "backup:verify", after_help = exit::HELP)]
     BackupVerify(backups::Verify),
+    #[command(name = "backup:automatic:enable")]
+    BackupAutomaticEnable(schedules::Enable),
+    #[command(name = "backup:automatic:disable")]
+    BackupAutomaticDisable(schedules::Disable),
+    #[command(name = "backup:automatic:info")]
+    BackupAutomaticInfo(schedules::Info),
+    #[command(name = "schedule:list")]
+    ScheduleList(schedules::List),
+    #[command(name = "schedule:info")]
+    ScheduleInfo(schedules::Info),
+    #[command(name = "schedule:set")]
+    ScheduleSet(schedules::Set),
+    #[command(name = "schedule:run", after_help = exit::HELP)]
+    ScheduleRun(schedules::Run),
+    #[command(name = "schedule:slots")]
+    ScheduleSlots(schedules::Slots),
+    #[command(name = "schedule:freeze")]
+    ScheduleFreeze(schedules::Rest),
+    #[command(name = "schedule:thaw")]
+    ScheduleThaw(schedules::Thaw),
+    #[command(name = "retention:info")]
+    RetentionInfo(retention::Info),
+    #[command(name = "retention:set")]
+    RetentionSet(Box<retention::Set>),
+    #[command(name = "retention:simulate")]
+    RetentionSimulate(Box<retention::Simulate>),
     #[command(name = "restore:list")]
     RestoreList(restores::List),
     #[command(name = "restore:info")]
@@ -179,6 +207,19 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::BackupUnpin(a) => backups::pin(s, &a.backup, false),
         People::BackupNote(a) => backups::note(s, &a),
         People::BackupVerify(a) => backups::verify(s, &a),
+        People::BackupAutomaticEnable(a) => schedules::enable(s, &a),
+        People::BackupAutomaticDisable(a) => schedules::disable(s, &a),
+        People::BackupAutomaticInfo(a) => schedules::automatic_info(s, &a),
+        People::ScheduleList(_) => schedules::list(s),
+        People::ScheduleInfo(a) => schedules::info(s, &a),
+        People::ScheduleSet(a) => schedules::set(s, &a),
+        People::ScheduleRun(a) => schedules::run(s, &a),
+        People::ScheduleSlots(a) => schedules::slots(s, &a),
+        People::ScheduleFreeze(a) => schedules::freeze(s, &a),
+        People::ScheduleThaw(_) => schedules::thaw(s),
+        People::RetentionInfo(a) => retention::info(s, &a),
+        People::RetentionSet(a) => retention::set(s, &a),
+        People::RetentionSimulate(a) => retention::simulate(s, &a),
         People::RestoreList(a) => restores::list(s, &a),
         People::RestoreInfo(a) => restores::info(s, &a),
         People::JobList(a) => jobs::list(s, &a),

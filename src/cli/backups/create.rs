@@ -1,11 +1,11 @@
 //! `backup:create`: asks for a backup, stays until it is there, and says honestly what came of it.
 
-use super::Create;
 use super::sheets::{SET, expiry, problems, set_row};
+use super::{Create, Wait};
 use crate::base::error::{Error, Result};
 use crate::base::units;
 use crate::cli::choose::elements;
-use crate::cli::client::escaped;
+use crate::cli::client::{Answer, escaped};
 use crate::cli::exit::Exit;
 use crate::cli::follow::{ask, follow};
 use crate::cli::output::Sheet;
@@ -18,14 +18,19 @@ pub fn create(s: &mut Session<'_>, args: Create) -> Result<Exit> {
     let environment = s.environment(&args.environment)?;
     let body = view::CreateBackup { element: Some(args.element), note: args.note, keep_for: args.keep_for };
     let answer = s.client()?.queue::<Backup>(&format!("/environments/{}/backups", escaped(&environment.id)), &body)?;
+    made(s, &environment.name, answer, &args.wait)
+}
+
+/// A backup was asked for: stays until it has ended, unless told not to.
+pub fn made(s: &mut Session<'_>, name: &str, answer: Answer<Backup>, wait: &Wait) -> Result<Exit> {
     let mut backup = answer.body;
     if !answer.fresh {
-        s.console.notice(&format!("A backup of the {} environment is running already ({}).", environment.name, backup.id));
+        s.console.notice(&format!("A backup of the {name} environment is running already ({}).", backup.id));
     }
     let job = backup.job.clone();
-    if !args.wait.waits() {
+    if !wait.waits() {
         if answer.fresh {
-            s.console.notice(&format!("Queued a backup of the {} environment ({}).", environment.name, backup.id));
+            s.console.notice(&format!("Queued a backup of the {name} environment ({}).", backup.id));
         }
         job.iter().for_each(|job| s.console.notice(&format!("`sitekeep job:log --follow {job}` follows it.")));
         return print_when_wanted(s, &backup).map(|()| Exit::Good);

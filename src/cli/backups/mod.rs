@@ -4,7 +4,7 @@ mod create;
 mod get;
 mod sheets;
 
-pub use create::create;
+pub use create::{create, made};
 pub use get::{Get, get};
 
 use super::choose::{self, elements};

@@ -6,6 +6,7 @@ mod gets;
 mod others;
 mod restores;
 mod samples;
+mod schedules;
 mod signing_in;
 mod waiting;
 
