@@ -7,7 +7,7 @@ use crate::support::sqlite_site::SqliteSite;
 use serde_json::{Value, json};
 use sitekeep::base::sql::Kind;
 use sitekeep::db;
-use sitekeep::domain::ids::{BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId};
+use sitekeep::domain::ids::{BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
 use sitekeep::domain::rights::Role;
 use sitekeep::domain::state::{BackupState, RestoreState};
 use sitekeep::web::api::ROUTES;
@@ -21,12 +21,16 @@ enum Is {
     Ok,
     /// What was asked for is wrong: whoever gets so far may ask.
     Wrong,
+    /// It cannot go well, also another time: whoever gets so far may ask.
+    Useless,
+    /// It could be done, but not now.
+    Late,
     /// Seen, and not allowed.
     No,
     /// As if it were not there.
     Hidden,
 }
-use Is::{Hidden, No, Ok as Yes, Wrong};
+use Is::{Hidden, Late, No, Ok as Yes, Useless, Wrong};
 
 /// Whoever has no good token is told so and nothing else.
 const STRANGERS: [&str; 4] = ["anonymous", "garbage", "expired", "revoked"];
@@ -43,6 +47,20 @@ const TABLE: &[Row] = &[
     ("GET",   "/whoami",                               [Yes,    Yes,    Yes,    Yes,    Yes,   Yes,    Yes,    Yes]),
     ("GET",   "/tenants",                              [Yes,    Yes,    Yes,    Yes,    Yes,   Yes,    Yes,    Yes]),
     ("POST",  "/tenants",                              [Hidden, Hidden, Hidden, Hidden, Yes,   Hidden, Hidden, Hidden]),
+    ("GET",   "/tenants/{id}/alarms",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("GET",   "/tenants/{id}/recipients",              [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("PUT",   "/tenants/{id}/recipients",              [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("GET",   "/tenants/{id}/webhooks",                [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("POST",  "/tenants/{id}/webhooks",                [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("DELETE", "/webhooks/{id}",                       [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("POST",  "/webhooks/{id}/test",                   [No,     No,     Useless, Hidden, Useless, No,  Hidden, Hidden]),
+    ("GET",   "/tenants/{id}/schedule",                [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("PATCH", "/tenants/{id}/schedule",                [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("GET",   "/schedules",                            [Yes,    Yes,    Yes,    Yes,    Yes,   Yes,    Yes,    Yes]),
+    ("GET",   "/freeze",                               [Yes,    Yes,    Yes,    Yes,    Yes,   Yes,    Yes,    Yes]),
+    // Refused, as it names no reason; and as nothing rests.
+    ("POST",  "/freeze",                               [Hidden, Hidden, Hidden, Hidden, Wrong, Hidden, Hidden, Hidden]),
+    ("POST",  "/thaw",                                 [Hidden, Hidden, Hidden, Hidden, Late,  Hidden, Hidden, Hidden]),
     ("POST",  "/accounts",                             [Hidden, Hidden, Hidden, Hidden, Yes,   Hidden, Hidden, Hidden]),
     ("POST",  "/tokens",                               [Yes,    Yes,    Yes,    Yes,    Yes,   Yes,    Yes,    Yes]),
     ("GET",   "/servers",                              [Hidden, Hidden, Hidden, Hidden, Yes,   Hidden, Hidden, Hidden]),
@@ -54,8 +72,17 @@ const TABLE: &[Row] = &[
     ("GET",   "/environments/{id}",                    [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/environments/{id}/backups",            [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("POST",  "/environments/{id}/backups",            [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("GET",   "/environments/{id}/schedule",           [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("PATCH", "/environments/{id}/schedule",           [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("POST",  "/environments/{id}/schedule/run",       [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("GET",   "/environments/{id}/slots",              [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/environments/{id}/restores",           [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("POST",  "/environments/{id}/restores",           [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("GET",   "/environments/{id}/retention",          [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("PUT",   "/environments/{id}/retention",          [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
+    ("POST",  "/environments/{id}/retention/simulation", [Yes,  Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("GET",   "/tenants/{id}/retention",               [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("PUT",   "/tenants/{id}/retention",               [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("GET",   "/backups/{id}",                         [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("PATCH", "/backups/{id}",                         [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/backups/{id}/verify",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
@@ -153,6 +180,8 @@ fn request(world: &World, method: &str, route: &str, things: &Things) -> (String
         Some("backups") => things.backup.as_str(),
         Some("restores") => things.restore.as_str(),
         Some("links") => things.link.as_str(),
+        Some("tenants") => things.tenant.as_str(),
+        Some("webhooks") => things.webhook.as_str(),
         _ => things.job.as_str(),
     };
     let path = route.replace("{id}", id);
@@ -168,17 +197,32 @@ fn request(world: &World, method: &str, route: &str, things: &Things) -> (String
         (_, "/environments/{id}/backups") => (path, Some(json!({ "element": "code" }))),
         (_, "/environments/{id}/restores") => (path, Some(json!({ "backup": things.backup.as_str(), "element": "code" }))),
         (_, "/backups/{id}/links") => (path, Some(json!({ "element": "code" }))),
+        (_, "/tenants/{id}/recipients") => (path, Some(json!({ "site": site_of(world, things), "emails": [] }))),
+        (_, "/tenants/{id}/webhooks") => (path, Some(json!({ "url": "https://example.com/hook" }))),
+        (_, "/environments/{id}/schedule" | "/tenants/{id}/schedule") => (path, Some(json!({ "cadence": "weekly" }))),
+        (_, "/freeze") => (path, Some(json!({ "reason": " " }))),
         (_, "/backups/{id}") => (path, Some(json!({ "pinned": true }))),
         _ => (path, Some(json!({}))),
     }
+}
+
+/// The id of the site that an environment belongs to.
+fn site_of(world: &World, things: &Things) -> String {
+    let found = world.runtime.block_on(async {
+        let mut conn = world.at.app.pool.get().await.unwrap();
+        db::environments::find(&mut conn, &things.environment).await.unwrap()
+    });
+    found.map_or_else(|| "sit_nowhere".to_owned(), |e| e.site_id)
 }
 
 fn is(status: u16) -> Option<Is> {
     match status {
         200 | 201 => Some(Yes),
         400 => Some(Wrong),
+        422 => Some(Useless),
         403 => Some(No),
         404 => Some(Hidden),
+        409 => Some(Late),
         _ => None,
     }
 }
@@ -261,12 +305,14 @@ fn without_ids(mut said: Value) -> String {
 fn what_belongs_to_others_cannot_be_told_from_what_never_was() {
     let world = World::new();
     let nowhere = Things {
+        tenant: TenantId::fresh(),
         environment: EnvironmentId::fresh(),
         backup: BackupId::fresh(),
         bare: BackupId::fresh(),
         restore: RestoreId::fresh(),
         link: LinkId::fresh(),
         job: JobId::fresh(),
+        webhook: WebhookId::fresh(),
     };
     let mut compared = 0;
     for (method, route, _) in TABLE.iter().filter(|row| row.1.contains("{id}")) {
@@ -291,7 +337,7 @@ fn lists_show_nothing_of_others() {
     let world = World::new();
     let (mine, others) = (world.things(&world.foreign), world.things(&world.shop));
     for who in ["elsewhere", "limited", "delegated"] {
-        for path in ["/tenants", "/sites", "/jobs", "/whoami"] {
+        for path in ["/tenants", "/sites", "/jobs", "/whoami", "/schedules"] {
             let (status, said) = world.ask(who, "GET", path, None);
             let text = said.to_string();
             assert_eq!(status, 200, "{path} by {who}");
@@ -381,11 +427,13 @@ fn a_suspended_tenant_can_be_seen_and_nothing_more() {
     for row in TABLE.iter().filter(|row| row.1.contains("{id}")) {
         let changes = row.2[0] == No;
         assert_eq!(status("owner", row), if changes { 403 } else { 200 }, "{row:?}");
-        assert!([200, 201].contains(&status("administrator", row)), "{row:?}: administrators see to it");
+        let seen = if row.2[4] == Useless { &[422][..] } else { &[200, 201] };
+        assert!(seen.contains(&status("administrator", row)), "{row:?}: administrators see to it");
     }
     suspend("active");
     for row in TABLE.iter().filter(|row| row.1.contains("{id}")) {
-        assert!([200, 201].contains(&status("owner", row)), "{row:?}");
+        let seen = if row.2[2] == Useless { &[422][..] } else { &[200, 201] };
+        assert!(seen.contains(&status("owner", row)), "{row:?}");
     }
 }
 
@@ -452,4 +500,36 @@ fn remove_member(panel: &Panel, email: &str) {
     let catalogue = rusqlite::Connection::open(panel.server.data.join("catalogue.db")).unwrap();
     let sql = "delete from members where account_id = (select id from accounts where email = ?1)";
     assert_eq!(catalogue.execute(sql, [email]).unwrap(), 1);
+}
+
+#[test]
+fn metrics_are_for_administrators_and_health_is_for_everybody() {
+    let world = World::new();
+    let things = world.things(&world.shop);
+    let get = |path: &str, who: &str| {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let request = agent.get(format!("{}{path}", world.url)).header("Authorization", format!("Bearer {}", world.token(who)));
+        let mut answer = request.call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    };
+    for who in ACTORS.into_iter().filter(|who| *who != "administrator") {
+        let (status, said) = get("/metrics", who);
+        assert!(status == 404 && !said.contains("shop"), "{who}: {status} {said}");
+    }
+    assert_eq!(get("/metrics", "anonymous").0, 401);
+    let (status, said) = get("/metrics", "administrator");
+    assert_eq!(status, 200);
+    for line in [
+        "# TYPE sitekeep_jobs gauge",
+        "sitekeep_jobs{state=\"queued\"} 1",
+        "sitekeep_environment_state{tenant=\"acme\",site=\"shop\",environment=\"test\",state=\"unprotected\"} 1",
+    ] {
+        assert!(said.lines().any(|l| l == line), "{line} is not in:\n{said}");
+    }
+    let name = &things.environment.as_str()[4..14];
+    assert!(
+        said.contains(&format!("sitekeep_last_good_backup_timestamp_seconds{{tenant=\"acme\",site=\"shop\",environment=\"{name}\"}} ")),
+        "{said}"
+    );
+    assert_eq!(get("/healthz", "anonymous"), (200, "ok\n".into()));
 }

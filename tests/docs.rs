@@ -56,7 +56,21 @@ fn named_commands(text: &str) -> BTreeSet<String> {
     for part in text.split('`').skip(1).step_by(2) {
         let word = part.split_whitespace().next().unwrap_or_default();
         let (noun, verb) = word.split_once(':').unwrap_or_default();
-        let nouns = ["auth", "tenant", "account", "token", "server", "site", "env", "backup", "restore", "job", "recovery"];
+        let nouns = [
+            "auth",
+            "tenant",
+            "account",
+            "token",
+            "server",
+            "site",
+            "env",
+            "backup",
+            "restore",
+            "retention",
+            "schedule",
+            "job",
+            "recovery",
+        ];
         if nouns.contains(&noun) && !verb.is_empty() && verb.chars().all(|c| c.is_ascii_lowercase() || c == ':') {
             found.insert(word.to_owned());
         }
@@ -93,7 +107,7 @@ fn the_description_of_the_api_has_every_route_and_method() {
         sitekeep::web::api::ROUTES.iter().flat_map(|r| r.methods.iter().map(move |m| format!("{m} {}", r.path))).collect();
     assert_eq!(described, real);
     let rights: BTreeSet<String> = rows(&section(&text("docs/api.md"), "## Routes")).into_iter().map(|row| row[1].clone()).collect();
-    let known = ["a token", "view", "create", "download", "restore", "administer"].map(str::to_owned).into();
+    let known = ["a token", "view", "create", "download", "restore", "policy", "manage", "administer"].map(str::to_owned).into();
     assert!(rights.is_subset(&known), "rights are the program's words: {rights:?}");
 }
 

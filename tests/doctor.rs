@@ -4,6 +4,7 @@ use crate::support::disk::SmallDisk;
 use crate::support::little::{self, Little};
 use crate::support::panel::Panel;
 use crate::support::server::PROGRAM;
+use crate::support::smtp::Smtp;
 use crate::support::{Scratch, free_port, is_root, set_mode};
 use std::process::Command;
 
@@ -44,6 +45,18 @@ fn a_sound_installation_is_called_sound_and_looking_changes_nothing() {
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(out.status.success() && said.contains("`sitekeep setup` makes it"), "{said}");
     assert!(!scratch.join("new").exists(), "it only looks");
+}
+
+#[test]
+fn a_mail_server_that_is_named_must_answer() {
+    let panel = Panel::start();
+    assert!(doctor(&panel, &[], 0).contains("note  mail server: none"), "mail may be left out");
+    let mut mail = Smtp::start();
+    let url = mail.url();
+    assert!(doctor(&panel, &[("SITEKEEP_SMTP_URL", &url)], 0).contains("ok    mail server: answers"));
+    mail.stop();
+    only_failure(&doctor(&panel, &[("SITEKEEP_SMTP_URL", &url)], 1), &["mail server", "SITEKEEP_SMTP_URL"]);
+    only_failure(&doctor(&panel, &[("SITEKEEP_SMTP_URL", "gopher://nowhere")], 1), &["mail server", "smtps://"]);
 }
 
 #[test]

@@ -25,6 +25,9 @@ const PASSWORD: &str = "an orchard of pears";
 /// The projects of `end2end/playwright.config.mjs`.
 const FORMS: [&str; 4] = ["desktop", "phone", "desktop-plain", "phone-plain"];
 
+/// What `make test` runs; `make browser` runs every journey in all four forms.
+const PART: &str = "backups downloads first_run fleet interruptions --project=desktop";
+
 /// The whole suite is to be done in this time; it says itself which test hangs long before.
 const LONGEST: Duration = Duration::from_secs(2400);
 
@@ -40,12 +43,19 @@ struct Stage {
 
 #[test]
 fn people_do_their_work_with_a_browser_with_and_without_scripts_at_a_desk_and_on_a_phone() {
+    let part = std::env::var("SITEKEEP_END2END").unwrap_or_else(|_| PART.to_owned());
     let mut stages: Vec<Stage> = std::thread::scope(|scope| {
-        let all = FORMS.map(|name| scope.spawn(move || Stage::set(name)));
-        all.map(|one| one.join().expect("a stage can be set")).into_iter().collect()
+        let all: Vec<_> = forms(&part).map(|name| scope.spawn(move || Stage::set(name))).collect();
+        all.into_iter().map(|one| one.join().expect("a stage can be set")).collect()
     });
     let told: serde_json::Map<String, Value> = stages.iter().map(|s| (s.name.to_owned(), s.told())).collect();
-    browse(&json!({ "email": EMAIL, "password": PASSWORD, "forms": told }), &mut stages);
+    browse(&json!({ "email": EMAIL, "password": PASSWORD, "forms": told }), &part, &mut stages);
+}
+
+/// Those that a part names; all where it names none.
+fn forms(part: &str) -> impl Iterator<Item = &'static str> {
+    let named: Vec<&str> = part.split_whitespace().filter_map(|word| word.strip_prefix("--project=")).collect();
+    FORMS.into_iter().filter(|form| named.is_empty() || named.contains(form)).collect::<Vec<_>>().into_iter()
 }
 
 impl Stage {
@@ -139,6 +149,7 @@ async fn app_at(panel: &Panel, clock: Clock) -> App {
         store: Location::parse(&format!("file://{}", data.join("repositories").display())).unwrap(),
         public_url: panel.server.url.clone(),
         mailer: None,
+        caller: sitekeep::webhooks::Caller::default(),
         queue: queue::Settings::default(),
         settings: Settings::default(),
         configured: std::sync::Arc::default(),
@@ -146,13 +157,12 @@ async fn app_at(panel: &Panel, clock: Clock) -> App {
 }
 
 /// Runs Playwright to its end; starts a server again when a test asks for it.
-fn browse(told: &Value, stages: &mut [Stage]) {
+fn browse(told: &Value, part: &str, stages: &mut [Stage]) {
     let scratch = Scratch::new();
     let (file, log) = (scratch.join("stage.json"), scratch.join("playwright.log"));
     write(&file, told.to_string());
     let mut command = daemon(tool("node"));
     command.arg(playwright()).arg("test").current_dir(end2end()).env("SITEKEEP_STAGE", &file).env("HOME", scratch.path());
-    let part = std::env::var("SITEKEEP_END2END").unwrap_or_default();
     command.args(part.split_whitespace());
     let mut browser = Running::start(&mut command, &log);
     let began = Instant::now();

@@ -6,15 +6,17 @@ use crate::support::panel::Panel;
 use crate::support::smtp::Smtp;
 use crate::support::{wait_for, write};
 use sitekeep::app::App;
-use sitekeep::app::letters::{self, Letter, Link};
+use sitekeep::app::letters::{self, Letter, Link, Purge};
+use sitekeep::app::outbox;
 use sitekeep::base::clock::{Clock, Millis};
 use sitekeep::base::error::Class;
 use sitekeep::base::secret::{Sealer, Secret};
 use sitekeep::base::sql::{Kind, Pool};
+use sitekeep::domain::alarm::Cause;
 use sitekeep::domain::rights::Role;
 use sitekeep::domain::state::{BackupState, RestoreState};
 use sitekeep::domain::view;
-use sitekeep::mail::Mailer;
+use sitekeep::mail::{Mailer, Standing};
 use sitekeep::queue::Shutdown;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -49,7 +51,7 @@ async fn queue(app: &App, letter: &Letter) {
 
 async fn round(app: &App, mailer: &Mailer) -> usize {
     let (_tell, shutdown) = never();
-    letters::send_due(app, Some(mailer), &shutdown).await.unwrap()
+    outbox::send_due(app, Some(mailer), &shutdown).await.unwrap()
 }
 
 /// The only letter there is.
@@ -137,6 +139,84 @@ fn one_of_each(app: &App, name: &str) -> Vec<(Letter, &'static str, Vec<&'static
             vec!["2001:db8::7", "2026-11-21 03:00:00 UTC", "/backups/bak_1"],
         ),
         (
+            Letter::Alarm {
+                to: to("alarm"),
+                environment: env.clone(),
+                cause: Cause::Overdue,
+                message: name.into(),
+                hint: Some(name.into()),
+                url: page("environments/env_1"),
+            },
+            "{}.live: No good backup in time",
+            vec!["No further letter is sent about this", "/environments/env_1"],
+        ),
+        (
+            Letter::Digest {
+                to: to("digest"),
+                tenant: name.into(),
+                environments: vec![
+                    Standing { environment: env.clone(), last_good: None, alarms: 1 },
+                    Standing { environment: env.clone(), last_good: Some(NOW), alarms: 0 },
+                ],
+                url: page("tenants/ten_1/alarms"),
+            },
+            "{}: 1 of 2 environments not right",
+            vec!["last good backup 2026-11-21 03:00:00 UTC", "with an alarm", "/tenants/ten_1/alarms"],
+        ),
+        (
+            Letter::ScheduleThinned {
+                to: to("schedule"),
+                environment: env.clone(),
+                by: "ann@example.test".into(),
+                before: "every night at 03:07 (UTC), the weekly backup on Sundays".into(),
+                after: "by hand alone (switched off: every Sunday at 03:07 (UTC))".into(),
+                url: page("environments/env_1/schedule"),
+            },
+            "{}.live: fewer backups are made from now on",
+            vec!["Before: every night at 03:07 (UTC)", "Now: by hand alone", "/environments/env_1/schedule"],
+        ),
+        (
+            Letter::PurgeAhead {
+                to: to("purge"),
+                tenant: name.into(),
+                purges: vec![Purge {
+                    environment: env.clone(),
+                    reason: name.into(),
+                    created: NOW,
+                    by: "the rule to keep the last 3".into(),
+                    on: NOW.plus(Millis::DAY),
+                }],
+                more: 1,
+                url: page(""),
+            },
+            "{}: 2 backups will be gone for good",
+            vec!["the rule to keep the last 3", "goes 2026-11-22 03:00:00 UTC", "And 1 more"],
+        ),
+        (
+            Letter::RulesChanged {
+                to: to("rules"),
+                what: env.clone(),
+                who: name.into(),
+                words: "scheduled: keep the last 3".into(),
+                effective: Some(NOW.plus(Millis::DAY)),
+                url: page("environments/env_1/retention"),
+            },
+            "{}.live: the rules of what is kept were changed",
+            vec!["keep the last 3", "stays until 2026-11-22 03:00:00 UTC", "/environments/env_1/retention"],
+        ),
+        (
+            Letter::RetentionHeld {
+                to: to("held"),
+                environment: env.clone(),
+                going: 7,
+                all: 9,
+                until: NOW.plus(Millis::DAY),
+                url: page("environments/env_1/retention"),
+            },
+            "{}.live: most backups would go at once",
+            vec!["7 of the 9", "until 2026-11-22 03:00:00 UTC", "/environments/env_1/retention"],
+        ),
+        (
             Letter::LinksReady { to: to("links"), environment: env, links: vec![link], expires: NOW.plus(Millis::DAY) },
             "{}.live: your download is ready",
             vec!["12.3 MB", "/download/secret-4", "until 2026-11-22 03:00:00 UTC"],
@@ -212,7 +292,7 @@ fn a_name_with_line_ends_adds_no_header_no_recipient_and_no_line() {
                 queue(&at.app, &letter).await;
             }
             round(&at.app, &mailer(&smtp)).await;
-            assert_eq!(smtp.messages().len(), 9 * (i + 1));
+            assert_eq!(smtp.messages().len(), one_of_each(&at.app, name).len() * (i + 1));
         }
         for m in smtp.messages() {
             assert!(!m.header("X-Envelope-To").contains("evil") && !m.header("X-Envelope-To").contains(','));
@@ -323,7 +403,7 @@ fn without_a_mail_server_letters_wait_a_day_and_leave_when_there_is_one() {
         let (_tell, shutdown) = never();
         queue(&at.app, &test_letter("ann@example.test")).await;
         clock.advance(Millis::DAY - 1);
-        letters::send_due(&at.app, None, &shutdown).await.unwrap();
+        outbox::send_due(&at.app, None, &shutdown).await.unwrap();
         let waits = state(&at).await;
         assert_eq!((waits.state.as_str(), waits.tries, waits.error), ("queued", 0, None));
         let smtp = Smtp::start();
@@ -332,7 +412,7 @@ fn without_a_mail_server_letters_wait_a_day_and_leave_when_there_is_one() {
         let (at, clock) = with_clock().await;
         queue(&at.app, &test_letter("ann@example.test")).await;
         clock.advance(Millis::DAY);
-        letters::send_due(&at.app, None, &shutdown).await.unwrap();
+        outbox::send_due(&at.app, None, &shutdown).await.unwrap();
         let given_up = state(&at).await;
         assert_eq!((given_up.state.as_str(), given_up.error.as_deref()), ("failed", Some("no mail server is configured")));
     });
@@ -382,7 +462,7 @@ fn the_loop_ends_when_it_is_told_to_also_in_the_middle_of_a_conversation() {
         let (tell, shutdown) = never();
         queue(&at.app, &test_letter("slow-ann@example.test")).await;
         let (app, mailer) = (at.app.clone(), mailer(&smtp));
-        let running = tokio::spawn(async move { letters::deliver(&app, Some(&mailer), shutdown).await });
+        let running = tokio::spawn(async move { outbox::deliver(&app, Some(&mailer), shutdown).await });
         tokio::time::sleep(Duration::from_millis(500)).await;
         tell.send(true).unwrap();
         tokio::time::timeout(Duration::from_secs(8), running).await.expect("it ends").unwrap().unwrap();

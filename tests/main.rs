@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 mod access;
+mod alarms;
 mod bad_input;
 mod bench;
 mod catalogue;
@@ -27,6 +28,8 @@ mod restores_mysql;
 mod restores_parts;
 mod restores_postgres;
 mod restores_sqlite;
+mod retention;
+mod schedules;
 mod secrets_mysql;
 mod support;
 mod support_test;

@@ -138,7 +138,7 @@ fn a_tenant_is_made_planned_and_suspended() {
     let path = format!("/admin/tenants/{id}/plan");
     let wrong = admin.post(&path, &[("plan", "paid"), ("gigabytes", "much"), ("backups", "3")]).is(400);
     assert_eq!((wrong.value("gigabytes").as_deref(), wrong.value("backups").as_deref()), (Some("much"), Some("3")));
-    admin.post(&path, &[("plan", "paid"), ("gigabytes", "2,5"), ("backups", "3")]).leads_to("/admin/tenants");
+    admin.post(&path, &[("plan", "paid"), ("gigabytes", "2,5"), ("backups", "3"), ("schedules", "1")]).leads_to("/admin/tenants");
     assert!(admin.get("/admin/tenants").text().contains("paid 0 B of 2.5 GB 0 of 3"), "{}", admin.get("/admin/tenants").text());
     assert_eq!(admin.get(&path).value("gigabytes").as_deref(), Some("2.5"));
     let acme = TenantId(id.clone());

@@ -7,8 +7,8 @@ use sitekeep::app::{backups, restores};
 use sitekeep::base::clock::Millis;
 use sitekeep::base::sql::Conn;
 use sitekeep::db;
-use sitekeep::db::letters::NewLetter;
-use sitekeep::domain::ids::{BackupId, LetterId, RestoreId, TenantId};
+use sitekeep::db::letters::{Channel, NewLetter};
+use sitekeep::domain::ids::{BackupId, LetterId, RestoreId, SiteId, TenantId};
 use sitekeep::domain::rights::Role;
 use sitekeep::domain::state::BackupState;
 use sitekeep::domain::view::{CreateBackup, CreateRestore};
@@ -18,7 +18,8 @@ fn letter(tenant: Option<&TenantId>, unique: Option<&str>) -> NewLetter {
         id: LetterId::fresh(),
         tenant: tenant.cloned(),
         to: "ann@example.test".into(),
-        kind: "test",
+        kind: "test".into(),
+        channel: Channel::Mail,
         subject: "Ünïcode 😀".into(),
         body_sealed: vec![0, 1, 255],
         unique: unique.map(str::to_owned),
@@ -34,24 +35,24 @@ fn letters_are_queued_claimed_by_one_and_come_to_one_end() {
         let until = now.plus(1000);
         assert!(db::letters::insert(conn, now, &letter(Some(&acme), Some("k"))).await.unwrap());
         assert!(!db::letters::insert(conn, now, &letter(Some(&acme), Some("k"))).await.unwrap(), "the same key again");
-        assert!(db::letters::claim(pool, now.plus(-1), until).await.unwrap().is_none(), "before its time");
-        let first = db::letters::claim(pool, now, until).await.unwrap().unwrap();
+        assert!(db::letters::claim(pool, now.plus(-1), until, Channel::Mail).await.unwrap().is_none(), "before its time");
+        let first = db::letters::claim(pool, now, until, Channel::Mail).await.unwrap().unwrap();
         assert_eq!((first.tries, first.body_sealed.as_deref()), (1, Some([0, 1, 255].as_slice())));
-        assert!(db::letters::claim(pool, now, until).await.unwrap().is_none(), "it is being sent");
+        assert!(db::letters::claim(pool, now, until, Channel::Mail).await.unwrap().is_none(), "it is being sent");
         // Whoever sent it died: the next one takes it, and the one before changes nothing any more.
-        let second = db::letters::claim(pool, until, until.plus(1000)).await.unwrap().unwrap();
+        let second = db::letters::claim(pool, until, until.plus(1000), Channel::Mail).await.unwrap().unwrap();
         assert_eq!((second.id.as_str(), second.tries), (first.id.as_str(), 2));
         assert!(!db::letters::sent(conn, now, &first).await.unwrap());
         assert!(!db::letters::failed(conn, &first, "no").await.unwrap());
         assert!(!db::letters::retry_later(conn, &first, now, "no").await.unwrap());
         assert!(db::letters::retry_later(conn, &second, until.plus(5), "451 later").await.unwrap());
-        assert!(db::letters::claim(pool, until, until).await.unwrap().is_none(), "it waits");
-        let third = db::letters::claim(pool, until.plus(5), until.plus(9)).await.unwrap().unwrap();
+        assert!(db::letters::claim(pool, until, until, Channel::Mail).await.unwrap().is_none(), "it waits");
+        let third = db::letters::claim(pool, until.plus(5), until.plus(9), Channel::Mail).await.unwrap().unwrap();
         assert!(db::letters::sent(conn, until, &third).await.unwrap());
         for unique in [None, None] {
             assert!(db::letters::insert(conn, now.plus(1), &letter(None, unique)).await.unwrap(), "without a key there may be many");
         }
-        let refused = db::letters::claim(pool, until, until.plus(1)).await.unwrap().unwrap();
+        let refused = db::letters::claim(pool, until, until.plus(1), Channel::Mail).await.unwrap().unwrap();
         assert!(db::letters::failed(conn, &refused, "550 no").await.unwrap());
         assert_eq!(db::letters::give_up(conn, now, "too early").await.unwrap(), 0);
         assert_eq!(db::letters::give_up(conn, now.plus(1), "too late").await.unwrap(), 1);
@@ -67,8 +68,14 @@ fn letters_are_queued_claimed_by_one_and_come_to_one_end() {
         assert_eq!(db::letters::about(conn, &acme, "bak_1").await.unwrap().len(), 1);
         assert!(db::letters::about(conn, &TenantId::fresh(), "bak_1").await.unwrap().is_empty());
         db::letters::give_up(conn, now.plus(1), "too late").await.unwrap();
-        let left: i64 = sqlx::query_scalar("select count(*) from letters where body_sealed is not null").fetch_one(conn).await.unwrap();
+        let left: i64 =
+            sqlx::query_scalar("select count(*) from letters where body_sealed is not null").fetch_one(&mut *conn).await.unwrap();
         assert_eq!(left, 0, "nothing is kept of what a letter said");
+        assert!(db::letters::insert(conn, now, &letter(None, None)).await.unwrap());
+        assert_eq!(db::letters::tidy(conn, now).await.unwrap(), 0, "it was written no earlier");
+        let before = db::letters::list(conn, 99).await.unwrap().len();
+        assert_eq!(db::letters::tidy(conn, now.plus(2)).await.unwrap() as usize, before - 1);
+        assert_eq!(db::letters::list(conn, 99).await.unwrap()[0].state, "queued", "what has not left yet is kept");
     });
 }
 
@@ -85,7 +92,7 @@ fn of_many_who_claim_at_once_no_two_get_the_same_letter() {
                 let pool = pool.clone();
                 tokio::spawn(async move {
                     let mut got = Vec::new();
-                    while let Some(letter) = db::letters::claim(&pool, now, now.plus(Millis::DAY)).await.unwrap() {
+                    while let Some(letter) = db::letters::claim(&pool, now, now.plus(Millis::DAY), Channel::Mail).await.unwrap() {
                         got.push(letter.id);
                     }
                     got
@@ -113,12 +120,14 @@ fn owners_and_whoever_began_it_are_told_and_nobody_else() {
         at.member("viewer@example.test", &[(&acme, Role::Viewer)]).await;
         let dev = at.member("dev@example.test", &[(&acme, Role::Developer)]).await;
         let gone = at.member("gone@example.test", &[(&bolt, Role::Owner)]).await;
-        let mut conn = at.app.pool.get().await.unwrap();
-        let mut told = async |who: Option<&str>| db::letters::recipients(&mut conn, &acme, who).await.unwrap();
+        let (mut conn, site) = (at.app.pool.get().await.unwrap(), SiteId::fresh());
+        let mut told = async |who: Option<&str>| db::letters::recipients(&mut conn, &acme, Some(&site), true, who).await.unwrap();
         assert_eq!(told(None).await, ["owner@example.test"]);
         assert_eq!(told(Some(dev.account.as_str())).await, ["dev@example.test", "owner@example.test"]);
         assert_eq!(told(Some(gone.account.as_str())).await, ["owner@example.test"], "who is no member any more is not told");
         assert_eq!(told(Some(at.admin.account.as_str())).await, ["admin@example.test", "owner@example.test"]);
+        let quiet = db::letters::recipients(&mut conn, &acme, Some(&site), false, Some(dev.account.as_str())).await.unwrap();
+        assert_eq!(quiet, ["dev@example.test"], "what is no news is told to who began it alone");
     });
 }
 

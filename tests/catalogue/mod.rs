@@ -2,10 +2,13 @@
 //! on PostgreSQL, alone and with workers beside it.
 
 mod admin;
+mod alarms;
 mod dashboard;
 mod letters;
 mod links;
 mod members;
+mod retention;
+mod schedules;
 mod sessions;
 mod signing_in;
 
@@ -24,10 +27,15 @@ use sitekeep::base::secret::Secret;
 use sitekeep::base::sql::{Conn, Kind};
 use sitekeep::base::watch::Watch;
 use sitekeep::db;
+use sitekeep::db::alarms::NewAlarm;
 use sitekeep::db::backups::Narrow;
+use sitekeep::domain::alarm::Cause;
 use sitekeep::domain::element::Element;
-use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, RepositoryId, RestoreId, ServerId, SiteId, TenantId, TokenId};
+use sitekeep::domain::ids::{
+    AccountId, AlarmId, BackupId, EnvironmentId, JobId, RepositoryId, RestoreId, ServerId, SiteId, TenantId, TokenId,
+};
 use sitekeep::domain::rights::Role;
+use sitekeep::domain::schedule::SlotState;
 use sitekeep::domain::state::{BackupState, RestoreState, StepState};
 use sitekeep::domain::view::{AddServer, CreateBackup, CreateRestore};
 use sitekeep::queue;
@@ -378,7 +386,7 @@ async fn tenant(at: &Installation, name: &str) -> TenantId {
 }
 
 /// Claims the next job and runs it here to its end.
-async fn work(at: &Installation) -> String {
+pub async fn work(at: &Installation) -> String {
     let claimed = queue::claim(&at.app.pool, "here", &at.app.queue).await.unwrap().expect("there is something to do");
     let attempt = Attempt::new(at.app.clone(), claimed.lease, Watch::new());
     let ended = sitekeep::jobs::run(&attempt, &claimed.job.kind, &claimed.job.subject).await.unwrap();
@@ -565,7 +573,21 @@ async fn whole_history(at: &Installation, things: &Things, tenant: &TenantId) {
         initiator: None,
     };
     queue::enqueue(&mut tx, now, job).await.unwrap();
+    let slot = (tenant, &things.environment);
+    db::schedules::settle(&mut tx, now, slot, now, SlotState::Queued, None, Some(&things.backup.0)).await.unwrap();
     db::links::begin_use(&mut tx, now, tenant, &things.link, "192.0.2.1", "wget").await.unwrap();
+    let alarm = NewAlarm {
+        id: &AlarmId::fresh(),
+        tenant,
+        environment: &things.environment,
+        cause: Cause::Overdue,
+        message: "it is late",
+        hint: None,
+    };
+    db::alarms::open(&mut tx, now, &alarm).await.unwrap();
+    db::recipients::replace(&mut tx, tenant, &SiteId(env.site_id.clone()), &["ann@example.test".into()]).await.unwrap();
+    let repository = db::space::repository(&mut tx, tenant, &SiteId(env.site_id.clone())).await.unwrap().unwrap();
+    db::space::measured(&mut tx, now, tenant, &repository.id, 1).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -3,9 +3,10 @@
 use super::bench::{Bench, ENV};
 use super::site::State;
 
-pub const POINTS: [&str; 8] = [
+pub const POINTS: [&str; 9] = [
     "backup.begin",
     "backup.element.begin",
+    "backup.indexed",
     "backup.element.stored",
     "backup.element.noted",
     "backup.prove",

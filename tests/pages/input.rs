@@ -206,7 +206,7 @@ fn a_restore_that_is_asked_for_wrongly_does_not_begin() {
     let (backup, bare) = (things.backup.as_str(), things.bare.as_str());
     let restore = |fields: &[(&str, &str)]| world.post("owner", &path, fields);
     refused(&world, "no element", 400, "<h1>", "", || restore(&[("backup", backup)]));
-    refused(&world, "no backup", 404, "There is no such backup", "", || restore(&[("element", "code")]));
+    refused(&world, "no backup", 400, "<h1>", "", || restore(&[("element", "code")]));
     refused(&world, "an unknown element", 400, "is not an element", "", || restore(&[("backup", backup), ("element", "soul")]));
     refused(&world, "a backup that never was", 404, "There is nothing here", "", || restore(&[("backup", "bak_x"), ("element", "code")]));
     refused(&world, "one without that element", 400, "<h1>", "", || restore(&[("backup", bare), ("element", "files")]));

@@ -63,9 +63,15 @@ const TABLE: &[Row] = &[
     ("GET",  "/environments/{id}",                  members(Page)),
     ("GET",  "/environments/{id}/backup",           makers(Page)),
     ("POST", "/environments/{id}/backups",          makers(To("/backups/*"))),
+    ("GET",  "/environments/{id}/schedule",         members(Page)),
+    ("POST", "/environments/{id}/schedule",         owners(To("/environments/{id}/schedule"))),
+    ("POST", "/environments/{id}/schedule/follow",  owners(To("/environments/{id}/schedule"))),
+    ("POST", "/environments/{id}/schedule/run",     makers(To("/backups/*"))),
     ("GET",  "/environments/{id}/restore",          makers(Page)),
     ("GET",  "/environments/{id}/restore/preview",  makers(Page)),
     ("POST", "/environments/{id}/restores",         makers(To("/restores/*"))),
+    ("GET",  "/environments/{id}/retention",        members(Page)),
+    ("POST", "/environments/{id}/retention",        owners(To("/environments/{id}/retention"))),
     ("GET",  "/backups/{id}",                       members(Page)),
     ("POST", "/backups/{id}/note",                  makers(BACKUP)),
     ("POST", "/backups/{id}/pin",                   makers(BACKUP)),
@@ -98,6 +104,16 @@ const TABLE: &[Row] = &[
     ("POST", "/account/tokens/{id}/revoke",         anybody(Hidden)),
     ("GET",  "/tenants",                            anybody(Page)),
     ("GET",  "/tenants/{id}",                       members(Page)),
+    ("GET",  "/tenants/{id}/alarms",                members(Page)),
+    ("POST", "/tenants/{id}/recipients",            owners(To("/tenants/{id}/alarms#main"))),
+    ("POST", "/tenants/{id}/digest",                owners(To("/tenants/{id}/alarms#main"))),
+    ("POST", "/tenants/{id}/webhooks",              owners(Seen)),
+    ("POST", "/tenants/{id}/webhooks/{webhook}/test", owners(Seen)),
+    ("POST", "/tenants/{id}/webhooks/{webhook}/remove", owners(To("/tenants/{id}/alarms#main"))),
+    ("GET",  "/tenants/{id}/schedule",              members(Page)),
+    ("POST", "/tenants/{id}/schedule",              owners(To("/tenants/{id}/schedule"))),
+    ("GET",  "/tenants/{id}/retention",             members(Page)),
+    ("POST", "/tenants/{id}/retention",             owners(To("/tenants/{id}/retention"))),
     ("POST", "/tenants/{id}/invitations",           owners(Seen)),
     ("POST", "/tenants/{id}/invitations/{invitation}/revoke", owners(To("/tenants/{id}#main"))),
     ("POST", "/tenants/{id}/members/{account}/role", owners(To("/tenants/{id}#main"))),
@@ -133,6 +149,8 @@ const TABLE: &[Row] = &[
     ("GET",  "/admin/activity",                     administrator(Page)),
     ("GET",  "/admin/activity.csv",                 administrator(Page)),
     ("GET",  "/admin/settings",                     administrator(Page)),
+    ("POST", "/admin/settings/freeze",              administrator(Seen)),
+    ("POST", "/admin/settings/thaw",                administrator(Seen)),
     ("POST", "/admin/settings/database",            administrator(Seen)),
     ("POST", "/admin/settings/letter",              administrator(Seen)),
 ];
@@ -179,6 +197,11 @@ pub fn request(world: &World, method: &str, route: &str, things: &Things) -> (St
         }
         ("POST", "/account/profile") => (path, form(&[("name", "Somebody"), ("zone", "Europe/Vienna")])),
         ("POST", "/account/tokens") => (path, form(&[("label", "mine"), ("scope", "view"), ("days", "1")])),
+        ("POST", "/tenants/{id}/recipients") => (path, form(&[("site", &site_of(world, things)), ("emails", "")])),
+        ("POST", "/tenants/{id}/webhooks") => (path, form(&[("url", "https://example.com/hook")])),
+        ("POST", "/environments/{id}/schedule" | "/tenants/{id}/schedule") => {
+            (path, form(&[("enabled", "1"), ("cadence", "nightly"), ("weekday", "friday"), ("hour", "3"), ("zone", "Europe/Berlin")]))
+        }
         ("POST", "/tenants/{id}/invitations") => (path, form(&[("email", &fresh_email()), ("role", "viewer")])),
         ("POST", "/tenants/{id}/members/{account}/role") => (path, form(&[("role", "developer")])),
         ("POST", "/admin/tenants") => (path, form(&[("name", &chance::word(8))])),
@@ -187,6 +210,12 @@ pub fn request(world: &World, method: &str, route: &str, things: &Things) -> (St
         }
         _ => (path, String::new()),
     }
+}
+
+/// The id of the site that an environment belongs to.
+fn site_of(world: &World, things: &Things) -> String {
+    let site = world.db().query_row("select site_id from environments where id = ?1", [things.environment.as_str()], |r| r.get(0));
+    site.unwrap_or_else(|_| "sit_nowhere".to_owned())
 }
 
 fn fresh_email() -> String {
@@ -203,7 +232,7 @@ fn filled(world: &World, route: &str, things: &Things) -> String {
         ["backups", _] => things.backup.0.clone(),
         ["restores", _] => things.restore.0.clone(),
         ["links", _] => things.link.0.clone(),
-        ["tenants", _] => world.acme.0.clone(),
+        ["tenants", _] => things.tenant.0.clone(),
         ["admin", "tenants"] if route.contains("{id}") => world.runtime.block_on(world.at.tenant(&chance::word(8))).0,
         ["admin", "accounts"] if route.contains("{id}") => member(&world.acme),
         ["admin", "servers"] => "srv_nothing".to_owned(),
@@ -212,6 +241,7 @@ fn filled(world: &World, route: &str, things: &Things) -> String {
         _ => things.job.0.clone(),
     };
     let mut path = route.replace("{id}", &first).replace("{token}", "nothing").replace("{act}", "disable");
+    path = path.replace("{webhook}", things.webhook.as_str());
     if path.contains("{account}") {
         path = path.replace("{account}", &member(&world.acme));
     }

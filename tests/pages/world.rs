@@ -11,7 +11,7 @@ use sitekeep::base::password;
 use sitekeep::base::secret::Secret;
 use sitekeep::base::sql::Kind;
 use sitekeep::db;
-use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId};
+use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
 use sitekeep::domain::rights::Role;
 use sitekeep::web::Stop;
 use std::collections::BTreeMap;
@@ -159,12 +159,14 @@ async fn furnished(public_url: &str) -> Furnished {
 /// Ids that name nothing.
 pub fn nowhere() -> Things {
     Things {
+        tenant: TenantId::fresh(),
         environment: EnvironmentId::fresh(),
         backup: BackupId::fresh(),
         bare: BackupId::fresh(),
         restore: RestoreId::fresh(),
         link: LinkId::fresh(),
         job: JobId::fresh(),
+        webhook: WebhookId::fresh(),
     }
 }
 

@@ -5,13 +5,14 @@ use super::postgres::Postgres;
 use sitekeep::app::access::Actor;
 use sitekeep::app::{self, App, accounts, sites};
 use sitekeep::base::clock::{Clock, Millis};
-use sitekeep::base::secret::Sealer;
+use sitekeep::base::secret::{Place, Sealer, Secret};
 use sitekeep::base::sql::{Kind, Pool};
 use sitekeep::db;
 use sitekeep::db::backups::{Backup, BackupElement};
 use sitekeep::db::restores::Restore;
+use sitekeep::db::webhooks::NewWebhook;
 use sitekeep::domain::element::Element;
-use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId};
+use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
 use sitekeep::domain::rights::{Role, Scope};
 use sitekeep::domain::state::{BackupState, Reason, RestoreState};
 use sitekeep::domain::view::AddSite;
@@ -31,6 +32,7 @@ pub struct Installation {
 /// One of each kind of thing that has an id.
 #[derive(Clone, Debug)]
 pub struct Things {
+    pub tenant: TenantId,
     pub environment: EnvironmentId,
     /// Succeeded, with a snapshot that only the catalogue knows.
     pub backup: BackupId,
@@ -42,6 +44,8 @@ pub struct Things {
     pub link: LinkId,
     /// Of the kind that makes a backup; queued.
     pub job: JobId,
+    /// A heartbeat that leads into our own network, where it must not go.
+    pub webhook: WebhookId,
 }
 
 impl Installation {
@@ -65,6 +69,7 @@ impl Installation {
             store,
             public_url: "http://sitekeep.test".into(),
             mailer: None,
+            caller: sitekeep::webhooks::Caller::default(),
             queue: queue::Settings::default(),
             settings: app::Settings::default(),
             configured: std::sync::Arc::default(),
@@ -126,6 +131,24 @@ impl Installation {
         EnvironmentId(added.environment.expect("it was added").id)
     }
 
+    /// A heartbeat as if its address had been allowed when it was added.
+    async fn webhook(&self, tenant: &TenantId, environment: &EnvironmentId) -> WebhookId {
+        let (now, id) = (self.app.pool.now().await.unwrap(), WebhookId::fresh());
+        let place = Place { table: "webhooks", column: "target", tenant: tenant.as_str(), row: id.as_str() };
+        let target = Secret::new(r#"{"url":"http://127.0.0.1:65535/","key":null}"#);
+        let row = NewWebhook {
+            target_sealed: self.app.sealer.seal(place, &target),
+            id: id.clone(),
+            tenant: tenant.clone(),
+            environment: Some(environment.clone()),
+            kind: db::webhooks::Kind::Heartbeat,
+            host: "127.0.0.1:65535".into(),
+            created_by: self.admin.account.clone(),
+        };
+        db::webhooks::insert(&mut *self.app.pool.get().await.unwrap(), now, &row).await.unwrap();
+        id
+    }
+
     /// Rows as after a backup and a restore of this environment's site, in a new environment beside it.
     pub async fn things(&self, like: &EnvironmentId) -> Things {
         let (now, mut tx) = (self.app.pool.now().await.unwrap(), self.app.pool.begin().await.unwrap());
@@ -177,7 +200,8 @@ impl Installation {
         tx.commit().await.unwrap();
         let (backup, bare, restore) = (BackupId(backup.id), BackupId(bare.id), RestoreId(restore.id));
         let link = app::downloads::create(&self.app, &self.admin, &backup, Element::Code, None).await.unwrap();
-        Things { environment, backup, bare, restore, link: LinkId(link.id), job }
+        let webhook = self.webhook(&tenant, &environment).await;
+        Things { tenant, environment, backup, bare, restore, link: LinkId(link.id), job, webhook }
     }
 }
 
@@ -207,12 +231,16 @@ pub fn backup_row(env: &db::environments::Environment, now: Millis) -> Backup {
         pinned: 0,
         protected: 0,
         job_id: None,
+        slot_at: None,
         created_at: now.0,
         started_at: None,
         finished_at: None,
         proven_at: None,
         deleted_at: None,
         deleted_by: None,
+        purge_at: None,
+        expired_at: None,
+        label: None,
         message: None,
         hint: None,
     }

@@ -101,8 +101,29 @@ fn prepared(program: &Path, args: &[&str], data: &Path, port: u16, environment: 
         .env("SITEKEEP_DATA_DIR", data)
         .env("SITEKEEP_LISTEN", format!("127.0.0.1:{port}"))
         .envs(environment.iter().map(|(k, v)| (k, v)))
+        .env("SITEKEEP_TUNE", without_chores(data, environment))
         .current_dir(data);
     command
+}
+
+/// What a test tunes; and where it does not ask for them, no chores: no backup that it did not make, whatever the hour.
+fn without_chores(data: &Path, environment: &[(String, String)]) -> PathBuf {
+    let given = environment.iter().find(|(name, _)| name == "SITEKEEP_TUNE");
+    let text = given.map_or("{}".into(), |(_, path)| std::fs::read_to_string(path).expect("the file of a test"));
+    let path = data.with_extension("tune.json");
+    std::fs::write(&path, tuned(&text)).expect("a file can be written");
+    path
+}
+
+/// What a test tunes, without the chores that it did not ask for.
+pub fn tuned(text: &str) -> String {
+    let mut tune: serde_json::Value = serde_json::from_str(text).expect("what a test tunes is JSON");
+    for chore in ["schedules_every", "retention_every", "alarms_every"] {
+        if tune["app"][chore].is_null() {
+            tune["app"][chore] = 0.into();
+        }
+    }
+    tune.to_string()
 }
 
 fn launch(command: &mut Command, data: &Path, port: u16) -> Running {
