@@ -27,7 +27,7 @@ bench: tools
 
 ## Only the journeys in the browser: at a desk and on a phone, with scripts and without. `make test` has them, too.
 browser: tools
-	cargo test --locked --test sitekeep people_do -- --nocapture
+	SITEKEEP_END2END=--workers=2 cargo test --locked --test sitekeep people_do -- --nocapture
 
 ## Every fault at every step: hours, not minutes. Not --release: that has no points to interrupt it at.
 faults: tools

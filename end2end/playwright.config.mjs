@@ -19,7 +19,7 @@ export const launch = {
 
 const project = (name, use) => ({
   name,
-  use: { ...use, baseURL: stage.forms?.[name].base },
+  use: { ...use, baseURL: stage.forms?.[name]?.base },
   grep: new RegExp(`@${name}(\\s|$)`),
   workers: 1,
 });

@@ -14,6 +14,10 @@ export async function pages(part, site) {
       `${environment}?trash=1`,
       `${environment}?state=failed&q=nothing`,
       `${environment}/backup`,
+      `${environment}/schedule`,
+      `${environment}/schedule?preview=1&enabled=1&cadence=weekly&weekday=friday&hour=4&zone=Europe%2FBerlin`,
+      `${environment}/retention`,
+      `${environment}/retention?preview=1&scheduled=keep_last&scheduled.keep_last.count=1`,
       `${environment}/restore`,
       `${environment}/restore/preview?backup=${backup.id}&to=${site.id}&element=code&element=database&element=files`,
       `/backups/${backup.id}`,
@@ -21,7 +25,7 @@ export async function pages(part, site) {
       `/jobs/${backup.job}`,
     ];
   }
-  if (part === "a reader") return ["/", "/jobs", "/account", "/account/second-factor", "/tenants", `/tenants/${tenant.id}`];
+  if (part === "a reader") return ["/", "/jobs", "/account", "/account/second-factor", "/tenants", `/tenants/${tenant.id}`, `/tenants/${tenant.id}/schedule`, `/tenants/${tenant.id}/retention`, `/tenants/${tenant.id}/alarms`];
   return [
     ...["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => `/admin/${p}`),
     `/admin/tenants/${tenant.id}/plan`, `/admin${environment}`, `/admin${environment}/remove`,
