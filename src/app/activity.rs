@@ -4,9 +4,10 @@
 use super::{App, access, access::Actor};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
+use crate::base::sql::Conn;
 use crate::base::zone::Zone;
 use crate::db;
-use crate::db::activity::{Entry, Filter};
+use crate::db::activity::{Act, Entry, Filter};
 use crate::domain::ids::TenantId;
 use crate::domain::page::{Activity, ActivityLine, ActivityQuery};
 use crate::domain::people;
@@ -18,6 +19,21 @@ const PAGE: usize = 100;
 /// Lines of a table, and how many are asked for at once.
 const MOST: usize = 50_000;
 const CHUNK: usize = 1_000;
+
+/// Writes down what an actor did, in the transaction in which it was done.
+pub(crate) async fn record(
+    conn: &mut Conn,
+    now: Millis,
+    actor: &Actor,
+    tenant: Option<&TenantId>,
+    action: &'static str,
+    object: &str,
+    detail: &str,
+) -> Result<()> {
+    let (account, address) = (Some(&actor.account), actor.address.as_str());
+    let act = Act { tenant, account, actor: &actor.email, action, object, detail, address };
+    db::activity::record(conn, now, &act).await
+}
 
 /// The newest acts in a tenant. Whoever may see the tenant sees who did what there, administrators included.
 pub async fn of_tenant(app: &App, actor: &Actor, tenant: &TenantId) -> Result<Vec<people::Act>> {
@@ -66,7 +82,7 @@ pub async fn table(app: &App, actor: &Actor, asked: &ActivityQuery, zone: Zone) 
         let Some(last) = rows.last() else { break };
         after = Some((last.at, last.id.clone()));
         written += rows.len();
-        rows.iter().for_each(|row| text.push_str(&record(row)));
+        rows.iter().for_each(|row| text.push_str(&csv_line(row)));
     }
     Ok(text)
 }
@@ -97,7 +113,7 @@ fn line(row: Entry) -> ActivityLine {
     }
 }
 
-fn record(row: &Entry) -> String {
+fn csv_line(row: &Entry) -> String {
     let time = Millis(row.at).iso();
     let as_administrator = if row.as_administrator == 1 { "yes" } else { "" };
     let tenant = row.tenant.as_deref().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Jobs as people see them: listed, followed, cancelled.
 
 use super::{App, access, access::Actor};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
@@ -213,16 +214,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: &JobId) -> Result<view::Job> {
             .hint("to keep it, undo the restore or take a backup of it"));
     }
     let job = queue::cancel(&mut tx, now, &seen.tenant, id).await?;
-    let act = db::activity::Act {
-        tenant: Some(&seen.tenant),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "job.cancel",
-        object: &id.0,
-        detail: &seen.kind,
-        address: &actor.address,
-    };
-    db::activity::record(&mut tx, now, &act).await?;
+    activity::record(&mut tx, now, actor, Some(&seen.tenant), "job.cancel", &id.0, &seen.kind).await?;
     if seen.state != queue::State::Cancelled && job.state == queue::State::Cancelled {
         settle_cancelled(&mut tx, app, now, &job).await?;
     }

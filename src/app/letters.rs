@@ -3,6 +3,7 @@
 
 use super::outbox::place;
 use super::{App, access, access::Actor, from_json, to_json};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::secret::Secret;
@@ -10,7 +11,6 @@ use crate::base::sql::Conn;
 use crate::base::units;
 use crate::base::zone::Zone;
 use crate::db;
-use crate::db::activity::Act;
 use crate::db::letters::{Channel, NewLetter};
 use crate::domain::ids::{BackupId, LetterId, RestoreId, SiteId, TenantId};
 use crate::domain::rights::Right;
@@ -202,17 +202,8 @@ pub async fn test(app: &App, actor: &Actor, to: &str) -> Result<String> {
         Ok(said) => format!("{to}: {said}"),
         Err(e) => format!("{to}: {}", e.sentence()),
     };
-    let act = Act {
-        tenant: None,
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "letter.test",
-        object: id.as_str(),
-        detail: &detail,
-        address: &actor.address,
-    };
     let mut conn = app.pool.get().await?;
-    db::activity::record(&mut conn, now, &act).await?;
+    activity::record(&mut conn, now, actor, None, "letter.test", id.as_str(), &detail).await?;
     answer
 }
 

@@ -1,11 +1,11 @@
 //! Members of tenants: owners and administrators say who is one, and with which role. A tenant's last owner stays.
 
 use super::{App, access, access::Actor};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::ids::{AccountId, TenantId};
 use crate::domain::people;
 use crate::domain::rights::{Right, Role};
@@ -39,7 +39,7 @@ pub async fn set_role(app: &App, actor: &Actor, tenant: &TenantId, account: &Acc
     let (member, had) = member(&mut tx, tenant, account).await?;
     set(&mut tx, now, tenant, account, role).await?;
     let detail = format!("{}: {} instead of {}", member.email, role.name(), had.name());
-    record(&mut tx, now, actor, tenant, "member.role", &account.0, &detail).await?;
+    activity::record(&mut tx, now, actor, Some(tenant), "member.role", &account.0, &detail).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -59,7 +59,7 @@ pub async fn remove(app: &App, actor: &Actor, tenant: &TenantId, account: &Accou
         keep_an_owner(&mut tx, tenant, &member).await?;
     }
     db::tenants::remove_member(&mut tx, tenant, account).await?;
-    record(&mut tx, now, actor, tenant, "member.remove", &account.0, &member.email).await?;
+    activity::record(&mut tx, now, actor, Some(tenant), "member.remove", &account.0, &member.email).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -98,18 +98,4 @@ pub(super) async fn may_grant(conn: &mut Conn, actor: &Actor, tenant: &TenantId,
     }
     Err(Error::forbidden(format!("{} may not make anybody {} here", actor.email, role.name()))
         .hint("a role can be given only by somebody who has all of its rights"))
-}
-
-pub(super) async fn record(
-    conn: &mut Conn,
-    now: Millis,
-    actor: &Actor,
-    tenant: &TenantId,
-    action: &'static str,
-    object: &str,
-    detail: &str,
-) -> Result<()> {
-    let act =
-        Act { tenant: Some(tenant), account: Some(&actor.account), actor: &actor.email, action, object, detail, address: &actor.address };
-    db::activity::record(conn, now, &act).await
 }

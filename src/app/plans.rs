@@ -1,6 +1,7 @@
 //! Plans: what each tenant may use, and what it uses.
 
-use super::{App, access, access::Actor, members};
+use super::{App, access, access::Actor};
+use crate::app::activity;
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
 use crate::base::units;
@@ -61,7 +62,8 @@ pub async fn set(app: &App, actor: &Actor, id: &TenantId, plan: &Plan) -> Result
     let bytes = plan.bytes.map_or("no limit of space".into(), units::size);
     let backups = plan.backups.map_or("no limit of backups".into(), |n| units::count(n, "backup"));
     let schedules = if plan.schedules { "with schedules" } else { "without schedules" };
-    members::record(&mut tx, now, actor, id, "tenant.plan", &id.0, &format!("{}: {bytes}, {backups}, {schedules}", plan.name)).await?;
+    activity::record(&mut tx, now, actor, Some(id), "tenant.plan", &id.0, &format!("{}: {bytes}, {backups}, {schedules}", plan.name))
+        .await?;
     tx.commit().await?;
     Ok(())
 }

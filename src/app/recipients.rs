@@ -1,6 +1,7 @@
 //! Who gets the letters about each site of a tenant.
 
-use super::{App, access, access::Actor, members};
+use super::{App, access, access::Actor};
+use crate::app::activity;
 use crate::base::error::{Error, Result};
 use crate::db;
 use crate::domain::ids::{SiteId, TenantId};
@@ -41,6 +42,6 @@ pub async fn set(app: &App, actor: &Actor, tenant: &TenantId, site: &SiteId, ema
     let name = known.ok_or_else(|| access::hidden("site"))?.name;
     db::recipients::replace(&mut tx, tenant, site, &emails).await?;
     let told = if emails.is_empty() { "the owners".to_owned() } else { emails.join(", ") };
-    members::record(&mut tx, now, actor, tenant, "recipients.change", &site.0, &format!("{name}: {told}")).await?;
+    activity::record(&mut tx, now, actor, Some(tenant), "recipients.change", &site.0, &format!("{name}: {told}")).await?;
     tx.commit().await.map_err(Into::into)
 }

@@ -1,12 +1,12 @@
 //! Database accounts that may create databases and users: with one, a restore imports into a new database.
 
 use super::{App, access, access::Actor, from_json, to_json};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::{Place, Secret};
 use crate::base::sql::Conn;
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::ids::ServerId;
 use crate::domain::page::ServerRow;
 use crate::domain::site::{Access, Account, DatabaseAddress, Endpoint};
@@ -60,16 +60,7 @@ pub async fn add(app: &App, actor: &Actor, new: view::AddServer) -> Result<view:
             .hint("give it another name; `sitekeep server:list` shows those that are there"),
         _ => e,
     })?;
-    let act = Act {
-        tenant: None,
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "server.add",
-        object: &id.0,
-        detail: &row.name,
-        address: &actor.address,
-    };
-    db::activity::record(&mut tx, now, &act).await?;
+    activity::record(&mut tx, now, actor, None, "server.add", &id.0, &row.name).await?;
     tx.commit().await?;
     view_of(&row)
 }
@@ -159,7 +150,7 @@ pub async fn change(app: &App, actor: &Actor, id: &ServerId, name: &str, passwor
         db::servers::set_password(&mut tx, id.as_str(), app.sealer.seal(place(id.as_str()), password)).await?;
     }
     let detail = if password.is_some() { format!("{name}, with another password") } else { name.to_owned() };
-    super::accounts::record(&mut tx, now, actor, "server.change", id.as_str(), &detail).await?;
+    activity::record(&mut tx, now, actor, None, "server.change", id.as_str(), &detail).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -185,7 +176,7 @@ pub async fn remove(app: &App, actor: &Actor, id: &ServerId) -> Result<()> {
             .hint("choose another server in their settings first"));
     }
     db::servers::remove(&mut tx, id.as_str()).await?;
-    super::accounts::record(&mut tx, now, actor, "server.remove", id.as_str(), &row.name).await?;
+    activity::record(&mut tx, now, actor, None, "server.remove", id.as_str(), &row.name).await?;
     tx.commit().await?;
     Ok(())
 }

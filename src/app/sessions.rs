@@ -5,6 +5,7 @@
 
 use super::signing_in::clipped;
 use super::{App, access, access::Actor, accounts, guesses};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
@@ -144,7 +145,7 @@ pub async fn revoke(app: &App, actor: &Actor, id: &str) -> Result<()> {
     if !db::sessions::delete_own(&mut tx, &actor.account, id).await? {
         return Err(access::hidden("session"));
     }
-    accounts::record(&mut tx, now, actor, "session.revoke", &actor.account.0, "").await?;
+    activity::record(&mut tx, now, actor, None, "session.revoke", &actor.account.0, "").await?;
     tx.commit().await?;
     Ok(())
 }
@@ -155,7 +156,7 @@ pub async fn revoke_others(app: &App, actor: &Actor, current: &Secret) -> Result
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let ended = db::sessions::delete_others(&mut tx, &actor.account, Some(&current.sha256())).await?;
-    accounts::record(&mut tx, now, actor, "session.revoke", &actor.account.0, &format!("{ended} others")).await?;
+    activity::record(&mut tx, now, actor, None, "session.revoke", &actor.account.0, &format!("{ended} others")).await?;
     tx.commit().await?;
     Ok(ended)
 }

@@ -6,6 +6,7 @@
 use super::accounts::{self, open_key, recovery_hash};
 use super::guesses::{self, Place};
 use super::{App, access::Actor};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
@@ -108,7 +109,7 @@ pub async fn sign_out(app: &App, actor: &Actor, session: &Secret) -> Result<()> 
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     db::sessions::delete_own(&mut tx, &actor.account, &session.sha256()).await?;
-    accounts::record(&mut tx, now, actor, "signout", &actor.account.0, "").await?;
+    activity::record(&mut tx, now, actor, None, "signout", &actor.account.0, "").await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Sites: listed, and added with what is found in their own settings.
 
 use super::{App, access, access::Actor, environments, servers, to_json};
+use crate::app::activity;
 use crate::base::chance;
 use crate::base::error::{Class, Error, Result};
 use crate::base::identity::Identity;
 use crate::base::secret::Secret;
 use crate::base::sql::Tx;
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::ids::{EnvironmentId, RepositoryId, SiteId, TenantId};
 use crate::domain::names;
 use crate::domain::site::{Access, Account, DatabaseAddress, Definition, FilesDir, StackKind};
@@ -214,16 +214,7 @@ async fn insert(app: &App, actor: &Actor, new: &AddSite, definition: &Definition
             .hint("give another name with --env, or another site"),
         _ => e,
     })?;
-    let act = Act {
-        tenant: Some(&tenant),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "environment.add",
-        object: &id.0,
-        detail: &environments::address(&row),
-        address: &actor.address,
-    };
-    db::activity::record(&mut tx, now, &act).await?;
+    activity::record(&mut tx, now, actor, Some(&tenant), "environment.add", &id.0, &environments::address(&row)).await?;
     tx.commit().await?;
     Ok(id)
 }

@@ -1,6 +1,7 @@
 //! The store: where repositories lie, how much is in it, and whether it works.
 
 use super::{App, access, access::Actor, retention, servers, space};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::db;
@@ -69,5 +70,5 @@ pub async fn test(app: &App, actor: &Actor) -> Result<i64> {
 
 async fn note(app: &App, actor: &Actor, detail: &str) -> Result<()> {
     let now: Millis = app.pool.now().await?;
-    super::accounts::record(&mut *app.pool.get().await?, now, actor, "store.test", "store", detail).await
+    activity::record(&mut *app.pool.get().await?, now, actor, None, "store.test", "store", detail).await
 }

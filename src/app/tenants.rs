@@ -1,11 +1,11 @@
 //! Tenants.
 
-use super::{App, access, access::Actor, members};
+use super::{App, access, access::Actor};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::ids::TenantId;
 use crate::domain::rights::Right;
 use crate::domain::{names, people, view};
@@ -21,16 +21,7 @@ pub async fn create(app: &App, actor: &Actor, name: &str) -> Result<view::Tenant
         Class::Conflict => Error::conflict(format!("there is a tenant `{name}` already")),
         _ => e,
     })?;
-    let act = Act {
-        tenant: Some(&id),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "tenant.create",
-        object: &id.0,
-        detail: name,
-        address: &actor.address,
-    };
-    db::activity::record(&mut tx, now, &act).await?;
+    activity::record(&mut tx, now, actor, Some(&id), "tenant.create", &id.0, name).await?;
     tx.commit().await?;
     Ok(view::Tenant { id: id.0, name: name.into(), state: "active".into(), created: now.iso() })
 }
@@ -77,7 +68,7 @@ pub async fn set_active(app: &App, actor: &Actor, id: &TenantId, active: bool) -
     if tenant.is_active() != active {
         db::tenants::set_state(&mut tx, id, if active { "active" } else { "suspended" }).await?;
         let action = if active { "tenant.activate" } else { "tenant.suspend" };
-        members::record(&mut tx, now, actor, id, action, &id.0, &tenant.name).await?;
+        activity::record(&mut tx, now, actor, Some(id), action, &id.0, &tenant.name).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -3,7 +3,8 @@
 use super::access::{self, Actor};
 use super::outbox::place;
 use super::servers::blocking;
-use super::{App, from_json, members};
+use super::{App, from_json};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::{Place, Secret};
@@ -72,7 +73,7 @@ pub async fn add(app: &App, actor: &Actor, tenant: &TenantId, new: &AddWebhook) 
         Class::Conflict => Error::conflict("this environment has a heartbeat already").hint("remove it first"),
         _ => e,
     })?;
-    members::record(&mut tx, now, actor, tenant, "webhook.add", &id.0, &row.host).await?;
+    activity::record(&mut tx, now, actor, Some(tenant), "webhook.add", &id.0, &row.host).await?;
     tx.commit().await?;
     Ok(AddedWebhook { id: id.0, secret: key.map(|k| k.secret().expose().to_owned()) })
 }
@@ -119,7 +120,7 @@ pub async fn remove(app: &App, actor: &Actor, id: &WebhookId) -> Result<TenantId
     let mut tx = app.pool.begin().await?;
     let (row, tenant) = found(&mut tx, actor, id).await?;
     db::webhooks::remove(&mut tx, &tenant, id).await?;
-    members::record(&mut tx, now, actor, &tenant, "webhook.remove", &id.0, &row.host).await?;
+    activity::record(&mut tx, now, actor, Some(&tenant), "webhook.remove", &id.0, &row.host).await?;
     tx.commit().await?;
     Ok(tenant)
 }

@@ -1,7 +1,8 @@
 //! What administrators do to accounts. The last administrator who can act stays one.
 
 use super::super::{App, access, access::Actor};
-use super::{record, second_factor};
+use super::second_factor;
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::sql::{Conn, Tx};
@@ -46,7 +47,7 @@ pub async fn set_state(app: &App, actor: &Actor, id: &AccountId, active: bool) -
         db::one_time_links::drop_resets(&mut tx, id).await?;
         db::sessions::delete_others(&mut tx, id, None).await?;
     }
-    record(&mut tx, now, actor, if active { "account.enable" } else { "account.disable" }, &id.0, &found.email).await?;
+    activity::record(&mut tx, now, actor, None, if active { "account.enable" } else { "account.disable" }, &id.0, &found.email).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -66,7 +67,7 @@ pub async fn set_administrator(app: &App, actor: &Actor, id: &AccountId, adminis
     db::accounts::set_administrator(&mut tx, id, administrator).await?;
     db::sessions::delete_others(&mut tx, id, None).await?;
     let action = if administrator { "account.administrator" } else { "account.no_administrator" };
-    record(&mut tx, now, actor, action, &id.0, &found.email).await?;
+    activity::record(&mut tx, now, actor, None, action, &id.0, &found.email).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -76,7 +77,7 @@ pub async fn remove_second_factor(app: &App, actor: &Actor, id: &AccountId) -> R
     let (now, mut tx, found) = begin(app, actor, id).await?;
     second_factor::remove(&mut tx, app, now, id, &found.email).await?;
     db::sessions::delete_others(&mut tx, id, None).await?;
-    record(&mut tx, now, actor, "second_factor.off", &id.0, &found.email).await?;
+    activity::record(&mut tx, now, actor, None, "second_factor.off", &id.0, &found.email).await?;
     tx.commit().await?;
     Ok(())
 }

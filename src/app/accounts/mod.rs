@@ -12,12 +12,12 @@ pub use second_factor::{
 pub(super) use second_factor::{open_key, recovery_hash};
 
 use super::{App, access, access::Actor, members};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
 use crate::base::{chance, sql::Conn};
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::ids::{AccountId, TenantId, TokenId};
 use crate::domain::rights::{Role, Scope};
 use crate::domain::view;
@@ -127,7 +127,7 @@ pub async fn create(app: &App, actor: &Actor, new: &CreateAccount) -> Result<Acc
         let role = Role::parse(new.role.as_deref().unwrap_or("owner"))?;
         members::set(&mut tx, now, &tenant, &id, role).await?;
     }
-    record(&mut tx, now, actor, "account.create", &id.0, &new.email).await?;
+    activity::record(&mut tx, now, actor, None, "account.create", &id.0, &new.email).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -183,7 +183,7 @@ pub async fn create_token(app: &App, actor: &Actor, new: &CreateToken) -> Result
         (None, own) => own.clone(),
     };
     let secret = insert_token(&mut tx, now, &account, tenant, label, &scope, new.days).await?;
-    record(&mut tx, now, actor, "token.create", &account.0, label).await?;
+    activity::record(&mut tx, now, actor, None, "token.create", &account.0, label).await?;
     tx.commit().await?;
     Ok(secret)
 }
@@ -200,9 +200,4 @@ pub async fn whoami(app: &App, actor: &Actor) -> Result<view::Whoami> {
 async fn tenant_named(conn: &mut Conn, name: &str) -> Result<TenantId> {
     let found = db::tenants::find_named(conn, name).await?;
     Ok(TenantId(found.ok_or_else(|| access::hidden("tenant"))?.id))
-}
-
-pub(super) async fn record(conn: &mut Conn, now: Millis, actor: &Actor, action: &'static str, object: &str, detail: &str) -> Result<()> {
-    let act = Act { tenant: None, account: Some(&actor.account), actor: &actor.email, action, object, detail, address: &actor.address };
-    db::activity::record(conn, now, &act).await
 }

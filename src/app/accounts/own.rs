@@ -3,7 +3,8 @@
 use super::super::guesses;
 use super::super::letters::{self, Letter};
 use super::super::{App, access, access::Actor};
-use super::{in_person, person, record};
+use super::{in_person, person};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::password;
@@ -96,7 +97,7 @@ pub async fn change_password(app: &App, actor: &Actor, old: &Secret, new: &Secre
     db::accounts::set_password(&mut tx, &actor.account, &hash).await?;
     db::one_time_links::drop_resets(&mut tx, &actor.account).await?;
     let ended = db::sessions::delete_others(&mut tx, &actor.account, keep.map(Secret::sha256).as_deref()).await?;
-    record(&mut tx, now, actor, "password.change", &actor.account.0, &format!("{ended} other sessions ended")).await?;
+    activity::record(&mut tx, now, actor, None, "password.change", &actor.account.0, &format!("{ended} other sessions ended")).await?;
     let letter = Letter::PasswordChanged { to: actor.email.clone(), address: actor.address.clone() };
     letters::notify(&mut tx, app, now, &letter).await;
     tx.commit().await?;
@@ -128,7 +129,7 @@ pub async fn revoke_token(app: &App, actor: &Actor, id: &TokenId) -> Result<()> 
     if !db::accounts::revoke_own_token(&mut tx, now, &actor.account, id).await? {
         return Err(access::hidden("token"));
     }
-    record(&mut tx, now, actor, "token.revoke", &id.0, "").await?;
+    activity::record(&mut tx, now, actor, None, "token.revoke", &id.0, "").await?;
     tx.commit().await?;
     Ok(())
 }

@@ -3,8 +3,9 @@
 
 use super::super::letters::{self, Letter};
 use super::super::{App, access, access::Actor};
+use super::in_person;
 use super::own::again;
-use super::{in_person, record};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::secret::{Place, Secret};
@@ -92,7 +93,7 @@ pub async fn confirm_second_factor(app: &App, actor: &Actor, code: &Secret, keep
     db::second_factors::confirm(&mut tx, &actor.account, step).await?;
     let codes = new_codes(&mut tx, actor).await?;
     db::sessions::delete_others(&mut tx, &actor.account, keep.map(Secret::sha256).as_deref()).await?;
-    record(&mut tx, now, actor, "second_factor.on", &actor.account.0, "").await?;
+    activity::record(&mut tx, now, actor, None, "second_factor.on", &actor.account.0, "").await?;
     letters::notify(&mut tx, app, now, &Letter::SecondFactorChanged { to: actor.email.clone(), on: true }).await;
     tx.commit().await?;
     Ok(codes)
@@ -107,7 +108,7 @@ pub async fn disable_second_factor(app: &App, actor: &Actor, password: &Secret) 
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     remove(&mut tx, app, now, &actor.account, &actor.email).await?;
-    record(&mut tx, now, actor, "second_factor.off", &actor.account.0, "").await?;
+    activity::record(&mut tx, now, actor, None, "second_factor.off", &actor.account.0, "").await?;
     tx.commit().await?;
     Ok(())
 }
@@ -131,7 +132,7 @@ pub async fn renew_recovery_codes(app: &App, actor: &Actor, password: &Secret) -
         return Err(Error::conflict("this account has no second factor").hint("turn it on: the recovery codes come with it"));
     }
     let codes = new_codes(&mut tx, actor).await?;
-    record(&mut tx, now, actor, "second_factor.codes", &actor.account.0, "").await?;
+    activity::record(&mut tx, now, actor, None, "second_factor.codes", &actor.account.0, "").await?;
     tx.commit().await?;
     Ok(codes)
 }

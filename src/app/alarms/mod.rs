@@ -9,7 +9,8 @@ mod watch;
 pub use watch::{patience, watch};
 
 use super::letters::{About, Letter};
-use super::{App, access, access::Actor, letters, members, webhooks};
+use super::{App, access, access::Actor, letters, webhooks};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::Conn;
@@ -166,7 +167,7 @@ pub async fn set_digest(app: &App, actor: &Actor, tenant: &TenantId, wants: bool
     let mut tx = app.pool.begin().await?;
     access::in_tenant(&mut tx, actor, tenant, Right::Manage, "tenant").await?;
     db::alarms::set_digest(&mut tx, tenant, wants).await?;
-    members::record(&mut tx, now, actor, tenant, "digest.change", &tenant.0, if wants { "daily" } else { "never" }).await?;
+    activity::record(&mut tx, now, actor, Some(tenant), "digest.change", &tenant.0, if wants { "daily" } else { "never" }).await?;
     tx.commit().await.map_err(Into::into)
 }
 

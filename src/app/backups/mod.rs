@@ -16,11 +16,11 @@ pub use run::{run, settle};
 pub(crate) use views::file_name;
 
 use super::{App, access, access::Actor, environments, from_json, plans};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
-use crate::db::activity::Act;
 use crate::db::backups::{Backup as Row, Narrow};
 use crate::domain::element::Element;
 use crate::domain::ids::{AccountId, BackupId, EnvironmentId, TenantId};
@@ -215,16 +215,7 @@ async fn found(conn: &mut Conn, id: &str) -> Result<Row> {
 async fn record(conn: &mut Conn, now: Millis, actor: &Actor, row: &Row, action: &'static str) -> Result<()> {
     let tenant = TenantId(row.tenant_id.clone());
     let detail = row.note.clone().unwrap_or_else(|| row.reason.clone());
-    let act = Act {
-        tenant: Some(&tenant),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action,
-        object: &row.id,
-        detail: &detail,
-        address: &actor.address,
-    };
-    db::activity::record(conn, now, &act).await
+    activity::record(conn, now, actor, Some(&tenant), action, &row.id, &detail).await
 }
 
 pub async fn find(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Backup> {

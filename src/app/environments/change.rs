@@ -2,18 +2,17 @@
 
 use super::super::{App, access, access::Actor, from_json, servers, to_json};
 use super::{place, refuse_going};
+use crate::app::activity;
 use crate::base::error::{Error, Result};
 use crate::base::identity::Identity;
 use crate::base::secret::Secret;
 use crate::db;
-use crate::db::activity::Act;
 use crate::db::environments::Environment as Row;
 use crate::domain::ids::{EnvironmentId, TenantId};
 use crate::domain::page::EnvironmentSettings;
 use crate::domain::rights::Right;
 use crate::domain::site::{Access, Account, DatabaseAddress, Definition, Hooks};
 use crate::hosting::database::database;
-use std::path::PathBuf;
 
 /// All that can be changed, as it is to be. Where the code and its files lie cannot: that is another environment.
 #[derive(Clone, Debug, Default)]
@@ -117,16 +116,7 @@ async fn save(
     }
     db::environments::change(&mut tx, &tenant, &id, &to_json(definition)?, sealed, server_id).await?;
     let detail = format!("{}: {names}", super::address(row));
-    let act = Act {
-        tenant: Some(&tenant),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "environment.change",
-        object: &row.id,
-        detail: &detail,
-        address: &actor.address,
-    };
-    db::activity::record(&mut tx, now, &act).await?;
+    activity::record(&mut tx, now, actor, Some(&tenant), "environment.change", &row.id, &detail).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -171,7 +161,7 @@ fn moved(old: &DatabaseAddress, new: &DatabaseChange) -> Result<DatabaseAddress>
             let path = std::fs::canonicalize(&new.name).map_err(|e| {
                 Error::invalid(format!("{}: {e}", new.name)).hint("give the whole path of a file that exists and that Sitekeep may read")
             })?;
-            DatabaseAddress::Sqlite { path: PathBuf::from(path) }
+            DatabaseAddress::Sqlite { path }
         }
     })
 }

@@ -6,6 +6,7 @@
 use super::super::letters::{self, Letter};
 use super::super::{App, access, access::Actor, accounts, guesses, members};
 use super::{Kind, find, fresh, take};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::password;
@@ -58,7 +59,7 @@ pub async fn invite(app: &App, actor: &Actor, tenant: &TenantId, email: &str, ro
     };
     db::one_time_links::insert(&mut tx, &link, &secret.sha256()).await?;
     let detail = format!("{email} as {}", role.name());
-    members::record(&mut tx, now, actor, tenant, "member.invite", &link.id, &detail).await?;
+    activity::record(&mut tx, now, actor, Some(tenant), "member.invite", &link.id, &detail).await?;
     let expires = Millis(link.expires_at);
     let url = letters::invitation_url(app, &secret);
     let letter = Letter::Invitation { to: email.to_owned(), tenant: name, inviter: actor.email.clone(), role, url, expires };
@@ -91,7 +92,7 @@ pub async fn revoke_invitation(app: &App, actor: &Actor, tenant: &TenantId, id: 
     let mut tx = app.pool.begin().await?;
     access::in_tenant(&mut tx, actor, tenant, Right::Manage, "tenant").await?;
     let email = db::one_time_links::revoke_invitation(&mut tx, tenant, id).await?.ok_or_else(|| access::hidden("invitation"))?;
-    members::record(&mut tx, now, actor, tenant, "member.uninvite", id.as_str(), &email).await?;
+    activity::record(&mut tx, now, actor, Some(tenant), "member.uninvite", id.as_str(), &email).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -156,6 +157,6 @@ async fn become_member(conn: &mut Conn, now: Millis, actor: &Actor, link: &OneTi
     if db::tenants::role(conn, &tenant, &actor.account).await?.is_none() {
         db::tenants::set_member(conn, now, &tenant, &actor.account, role).await?;
     }
-    members::record(conn, now, actor, &tenant, "member.join", actor.account.as_str(), role.name()).await?;
+    activity::record(conn, now, actor, Some(&tenant), "member.join", actor.account.as_str(), role.name()).await?;
     Ok(tenant)
 }

@@ -28,11 +28,11 @@ pub use undo::undo;
 
 use super::backups::refuse_stuck;
 use super::{App, access, access::Actor, backups, environments, from_json};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::sql::{Conn, Tx};
 use crate::db;
-use crate::db::activity::Act;
 use crate::db::backups::Narrow;
 use crate::db::restores::Restore as Row;
 use crate::domain::element::Element;
@@ -113,16 +113,7 @@ async fn enqueue(
 
 async fn record(conn: &mut Conn, now: Millis, actor: &Actor, row: &Row, action: &'static str, detail: &str) -> Result<()> {
     let tenant = TenantId(row.tenant_id.clone());
-    let act = Act {
-        tenant: Some(&tenant),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action,
-        object: &row.id,
-        detail,
-        address: &actor.address,
-    };
-    db::activity::record(conn, now, &act).await
+    activity::record(conn, now, actor, Some(&tenant), action, &row.id, detail).await
 }
 
 /// The job of a restore: it has the target for itself, and needs the repository that the backup lies in.

@@ -2,12 +2,12 @@
 
 use super::{FOLLOW, Stored, history, in_force, read};
 use crate::app::access::Actor;
+use crate::app::activity;
 use crate::app::{App, access, letters, to_json};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::{Conn, Tx};
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::ids::{EnvironmentId, TenantId};
 use crate::domain::retention::{Fate, InForce, Rules, Verdict, judge, judge_all};
 use crate::domain::rights::Right;
@@ -142,16 +142,7 @@ async fn told(app: &App, tx: &mut Tx, now: Millis, actor: &Actor, tenant: &Tenan
         Change::To(rules) => rules.words(),
         Change::Follow => "what stands above them".into(),
     };
-    let act = Act {
-        tenant: Some(tenant),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "retention.set",
-        object,
-        detail: &format!("{}: {words}", told.what),
-        address: &actor.address,
-    };
-    db::activity::record(tx, now, &act).await?;
+    activity::record(tx, now, actor, Some(tenant), "retention.set", object, &format!("{}: {words}", told.what)).await?;
     let letter = |to: String| Letter::RulesChanged {
         to,
         what: told.what.clone(),

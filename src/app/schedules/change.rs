@@ -2,18 +2,20 @@
 
 use super::{refuse_beyond_plan, rule_of, view_of};
 use crate::app::access::{self, Actor};
+use crate::app::activity;
 use crate::app::letters::{self, Letter};
 use crate::app::{App, to_json};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::Conn;
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::ids::{ActivityId, EnvironmentId, TenantId};
 use crate::domain::paths;
 use crate::domain::rights::Right;
 use crate::domain::schedule::Schedule;
 use crate::domain::view;
+
+const ACT: &str = "schedule.change";
 
 /// Gives an environment its own rule, or (`None`) lets it follow its tenant.
 ///
@@ -33,7 +35,7 @@ pub async fn set(app: &App, actor: &Actor, id: &EnvironmentId, rule: Option<Sche
     db::schedules::set_rule(&mut tx, now, &tenant, id, text.as_deref()).await?;
     let said = after.words(id.as_str());
     let detail = format!("{}: {said}{}", crate::app::environments::address(&env), if rule.is_none() { ", as its tenant" } else { "" });
-    record(&mut tx, now, actor, &tenant, id.as_str(), &detail).await?;
+    activity::record(&mut tx, now, actor, Some(&tenant), ACT, id.as_str(), &detail).await?;
     let change = Change {
         what: format!("{}.{}", env.site, env.name),
         before: before.words(id.as_str()),
@@ -63,15 +65,8 @@ pub async fn set_of_tenant(app: &App, actor: &Actor, tenant: &TenantId, rule: Op
     refuse_beyond_plan(&mut tx, tenant, &after).await?;
     let text = rule.as_ref().map(to_json).transpose()?;
     db::schedules::set_of_tenant(&mut tx, now, tenant, text.as_deref()).await?;
-    record(
-        &mut tx,
-        now,
-        actor,
-        tenant,
-        tenant.as_str(),
-        &format!("{name}, environments without a rule of their own: {}", after.words_for_many()),
-    )
-    .await?;
+    let detail = format!("{name}, environments without a rule of their own: {}", after.words_for_many());
+    activity::record(&mut tx, now, actor, Some(tenant), ACT, tenant.as_str(), &detail).await?;
     let change = Change {
         what: format!("{name}, all environments without a schedule of their own"),
         before: before.words_for_many(),
@@ -103,17 +98,4 @@ async fn tell(conn: &mut Conn, app: &App, now: Millis, actor: &Actor, tenant: &T
         url: change.url.clone(),
     };
     letters::tell_owners(conn, app, now, tenant, Some(actor.account.as_str()), &ActivityId::fresh().0, letter).await;
-}
-
-async fn record(conn: &mut Conn, now: Millis, actor: &Actor, tenant: &TenantId, object: &str, detail: &str) -> Result<()> {
-    let act = Act {
-        tenant: Some(tenant),
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action: "schedule.change",
-        object,
-        detail,
-        address: &actor.address,
-    };
-    db::activity::record(conn, now, &act).await
 }

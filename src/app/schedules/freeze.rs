@@ -1,12 +1,11 @@
 //! The switch that lets all schedules rest: while a storage is moved, or while nobody knows what is going on.
 
 use crate::app::access::{self, Actor};
+use crate::app::activity;
 use crate::app::{App, backups};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
-use crate::base::sql::Conn;
 use crate::db;
-use crate::db::activity::Act;
 use crate::domain::view;
 
 /// Do all schedules rest? For every page.
@@ -30,7 +29,7 @@ pub async fn freeze(app: &App, actor: &Actor, reason: &str) -> Result<()> {
     if !db::schedules::freeze(&mut tx, now, &actor.email, &reason).await? {
         return Err(Error::conflict("all schedules rest already").hint("wake them first to give another reason"));
     }
-    record(&mut tx, now, actor, "schedule.freeze", &reason).await?;
+    activity::record(&mut tx, now, actor, None, "schedule.freeze", "schedules", &reason).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -46,20 +45,7 @@ pub async fn thaw(app: &App, actor: &Actor) -> Result<()> {
     if !db::schedules::thaw(&mut tx).await? {
         return Err(Error::conflict("no schedule rests").hint("`sitekeep schedule:list` shows when they run next"));
     }
-    record(&mut tx, now, actor, "schedule.thaw", "all schedules run again").await?;
+    activity::record(&mut tx, now, actor, None, "schedule.thaw", "schedules", "all schedules run again").await?;
     tx.commit().await?;
     Ok(())
-}
-
-async fn record(conn: &mut Conn, now: Millis, actor: &Actor, action: &'static str, detail: &str) -> Result<()> {
-    let act = Act {
-        tenant: None,
-        account: Some(&actor.account),
-        actor: &actor.email,
-        action,
-        object: "schedules",
-        detail,
-        address: &actor.address,
-    };
-    db::activity::record(conn, now, &act).await
 }
