@@ -2,7 +2,7 @@
 
 use super::clock::Millis;
 use super::error::{Error, Result};
-use chrono::{DateTime, Datelike, Offset, TimeZone};
+use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 /// A reader's time zone, or that of a schedule; UTC where nothing is known. Stored as its name.
@@ -111,10 +111,6 @@ impl Zone {
             if at.0 + self.offset(at) < wall { before = middle } else { after = middle }
         }
         Millis(after * 1000)
-    }
-    /// 0 on a Monday, 6 on a Sunday.
-    pub fn weekday(self, at: Millis) -> u32 {
-        self.of(at).weekday().num_days_from_monday()
     }
     /// The day, week, month or year it is there, as `%Y-%m-%d`, `%G-W%V`, `%Y-%m` or `%Y` writes it.
     pub fn period(self, at: Millis, form: &str) -> String {

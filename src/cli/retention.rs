@@ -6,8 +6,9 @@ use super::output::{Cell, Column, Sheet, column};
 use super::session::Session;
 use crate::base::error::{Error, Result};
 use crate::domain::element::Element;
-use crate::domain::retention::{Policy, Rules, Weekday};
+use crate::domain::retention::{Policy, Rules};
 use crate::domain::view::{Environment, Fate, Retention, Simulated, Simulation};
+use crate::domain::weekday::Weekday;
 use serde_json::json;
 
 /// Show what is kept of an environment, and for how long

@@ -20,3 +20,4 @@ pub mod state;
 pub mod tree;
 pub mod view;
 pub mod webhook;
+pub mod weekday;

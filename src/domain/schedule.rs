@@ -8,20 +8,12 @@ use crate::base::error::{Error, Result};
 use crate::base::words::words;
 use crate::base::zone::Zone;
 use crate::domain::state::Reason;
+use crate::domain::weekday::Weekday;
 
 words! {
     Cadence {
         Nightly = "nightly",
         Weekly = "weekly",
-    }
-    Weekday {
-        Monday = "monday",
-        Tuesday = "tuesday",
-        Wednesday = "wednesday",
-        Thursday = "thursday",
-        Friday = "friday",
-        Saturday = "saturday",
-        Sunday = "sunday",
     }
     /// What became of a slot. `queued`: a backup was made for it.
     SlotState {
@@ -29,26 +21,6 @@ words! {
         Missed = "missed",
         Skipped = "skipped",
         Refused = "refused",
-    }
-}
-
-impl Weekday {
-    /// `Friday`.
-    pub fn name(self) -> &'static str {
-        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][self as usize]
-    }
-    /// By its name or the beginning of it, whatever its case: `Fri`, `friday`.
-    ///
-    /// # Errors
-    /// `Invalid` when it is the beginning of none.
-    pub fn from_name(text: &str) -> Result<Self> {
-        let text = text.trim().to_lowercase();
-        let found = Self::ALL.iter().find(|day| text.len() >= 3 && day.word().starts_with(&text));
-        found.copied().ok_or_else(|| Error::invalid(format!("`{text}` is not a day of the week")).hint("it is one of Monday … Sunday"))
-    }
-    /// Of a day that is counted from 1970-01-01, which was a Thursday.
-    fn of(day: i64) -> Self {
-        Self::ALL[usize::try_from((day + 3).rem_euclid(7)).unwrap_or_default()]
     }
 }
 

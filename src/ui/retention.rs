@@ -6,10 +6,11 @@ use crate::domain::element::Element;
 use crate::domain::page::Overview;
 use crate::domain::paths;
 use crate::domain::people::TenantOverview;
-use crate::domain::retention::{Policy, Rules, Weekday};
+use crate::domain::retention::{Policy, Rules};
 use crate::domain::rights::Right;
 use crate::domain::space::Space;
 use crate::domain::view::{Fate, Retention, Simulated, Simulation};
+use crate::domain::weekday::Weekday;
 use leptos::prelude::*;
 
 /// *Kept because …*, and *goes on … by …*.

@@ -8,7 +8,8 @@ use crate::base::zone::Zone;
 use crate::domain::page::{Overview, SchedulePage, SlotRow, TenantSchedule};
 use crate::domain::paths;
 use crate::domain::rights::Right;
-use crate::domain::schedule::{Cadence, Schedule, SlotState, Weekday};
+use crate::domain::schedule::{Cadence, Schedule, SlotState};
+use crate::domain::weekday::Weekday;
 use leptos::prelude::*;
 
 /// What was wrong with what was typed.

@@ -14,13 +14,14 @@ mod rules;
 mod tests;
 pub mod trust;
 
-pub use rules::{Policy, Rules, Weekday};
+pub use rules::{Policy, Rules};
 
 use crate::base::clock::Millis;
 use crate::base::units;
 use crate::base::words::words;
 use crate::domain::element::Element;
 use crate::domain::state::{BackupState, Kind, Reason};
+use crate::domain::weekday::Weekday;
 use std::collections::HashMap;
 
 words! {

@@ -1,11 +1,10 @@
 //! The rules as they are stored: named policies with their numbers.
 
-use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::units;
-use crate::base::words::words;
 use crate::base::zone::Zone;
 use crate::domain::element::Element;
+use crate::domain::weekday::Weekday;
 use std::collections::BTreeMap;
 
 /// How one kind of backups is thinned out.
@@ -139,34 +138,6 @@ fn unknown(text: &str) -> Error {
     let forms =
         Policy::FORMS.map(|(name, numbers)| format!("{name}:{}", numbers.iter().map(|n| n.1.to_string()).collect::<Vec<_>>().join(",")));
     Error::invalid(format!("{text:?} is no rule of retention")).hint(format!("write it like one of {}", forms.join(", ")))
-}
-
-words! {
-    Weekday {
-        Monday = "monday",
-        Tuesday = "tuesday",
-        Wednesday = "wednesday",
-        Thursday = "thursday",
-        Friday = "friday",
-        Saturday = "saturday",
-        Sunday = "sunday",
-    }
-}
-
-impl Weekday {
-    pub fn name(self) -> &'static str {
-        ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][self as usize]
-    }
-    pub(super) fn is_it(self, zone: Zone, at: Millis) -> bool {
-        zone.weekday(at) == self as u32
-    }
-    /// The beginning of the next such day after the day of `at`.
-    pub(super) fn next(self, zone: Zone, at: Millis) -> Millis {
-        let ahead = (7 + self as i64 - i64::from(zone.weekday(at)) - 1) % 7 + 1;
-        // A day may have 25 hours: from its noon on it is the right one, whatever the clocks do.
-        let noon = zone.begin_of(&zone.day(at)).unwrap_or(at).plus(Millis::DAY / 2);
-        zone.begin_of(&zone.day(noon.plus(ahead * Millis::DAY))).unwrap_or(noon)
-    }
 }
 
 /// What is kept of an environment, and for how long.
