@@ -1,11 +1,30 @@
 //! Download links as people see them.
 
 use super::element::Element;
+use crate::base::clock::Millis;
 use serde::{Deserialize, Serialize};
 
 /// Hours that a link lives, when nobody says how long, and at most.
 pub const HOURS: u32 = 24;
 pub const MOST_HOURS: u32 = 7 * 24;
+
+/// What a link leads to, for whoever opens it.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The ids of the link and of its backup.
+    pub link: String,
+    pub backup: String,
+    /// `tenant/site.env`
+    pub environment: String,
+    pub element: Element,
+    pub filename: String,
+    /// Of what is in it, before it is compressed.
+    pub size: u64,
+    pub files: u64,
+    /// When the backup was made.
+    pub taken: Millis,
+    pub expires: Millis,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

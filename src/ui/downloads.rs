@@ -6,39 +6,18 @@ use super::shell::{page as whole, wordmark};
 use crate::base::clock::Millis;
 use crate::base::units;
 use crate::base::zone::Zone;
-use crate::domain::element::Element;
+use crate::domain::links::Offer;
 use leptos::prelude::*;
 
-/// What a link leads to.
-#[derive(Clone, Debug)]
-pub struct Offered {
-    pub link: String,
-    /// `tenant/site.env`
-    pub environment: String,
-    pub element: Element,
-    pub filename: String,
-    pub size: u64,
-    pub files: u64,
-    pub taken: Millis,
-    pub expires: Millis,
-}
-
-impl Offered {
-    fn title(&self) -> String {
-        let name = self.environment.rsplit('/').next().unwrap_or_default();
-        format!("{} of {name}", super::errors::capital(self.element.name()))
-    }
-}
-
 /// A link that is good.
-pub fn page(o: &Offered, url: &str, now: Millis) -> String {
+pub fn page(o: &Offer, url: &str, now: Millis) -> String {
     let (o, url) = (o.clone(), url.to_owned());
-    whole(Shell::outside(&o.title(), Zone::default(), now), move || {
+    whole(Shell::outside(&title(&o), Zone::default(), now), move || {
         let command = format!("wget '{url}'");
         html! {
             <span class="wordmark">{wordmark()}</span>
             <div class="card stack">
-                <h1>{o.title()}</h1>
+                <h1>{title(&o)}</h1>
                 <p class="soft">"From the backup of "{time(o.taken)}"."</p>
                 <dl class="facts">
                     <dt>"File"</dt><dd><code class="wrap">{o.filename.clone()}</code></dd>
@@ -60,12 +39,12 @@ fn closed(title: &'static str, words: impl FnOnce() -> AnyView + 'static) -> Str
 }
 
 /// A link whose time is over. Whoever may is one click from a new one.
-pub fn expired(o: &Offered) -> String {
+pub fn expired(o: &Offer) -> String {
     let o = o.clone();
     closed("This link has expired", move || {
         let renew = crate::domain::paths::link_renew(&o.link);
         html! {
-            <p>{format!("It led to the {}", o.title().to_lowercase())}", and was good until "{time(o.expires)}"."</p>
+            <p>{format!("It led to the {}", title(&o).to_lowercase())}", and was good until "{time(o.expires)}"."</p>
             <p>"If you may download from this site, renew it: you get a new link, after signing in where that is needed. Otherwise ask whoever sent it to you."</p>
             <form method="post" action=renew><button class="button primary">"Renew the link"</button></form>
         }
@@ -83,4 +62,9 @@ pub fn unknown() -> String {
     closed("There is no such link", || {
         html! { <p>"If you followed a link from a letter, is it complete? Long links are sometimes broken in two."</p> }.into_any()
     })
+}
+
+fn title(o: &Offer) -> String {
+    let name = o.environment.rsplit('/').next().unwrap_or_default();
+    format!("{} of {name}", super::errors::capital(o.element.name()))
 }

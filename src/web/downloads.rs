@@ -3,7 +3,7 @@
 
 use super::page_error::PageFailure;
 use crate::app::App;
-use crate::app::downloads::{self, Asked, Download, Facts, Landing, Opened};
+use crate::app::downloads::{self, Asked, Download, Landing, Opened};
 use crate::base::error::Error;
 use crate::base::watch::Watch;
 use crate::ui;
@@ -34,18 +34,13 @@ pub async fn page(State(app): State<App>, token: Result<Path<String>, PathReject
         Ok::<_, Error>((downloads::look(&app, &token).await?, now))
     };
     match shown.await {
-        Ok((Landing::Open(facts), now)) => {
-            let url = format!("{}/d/{token}/{}", app.public_url, facts.filename);
-            kept_private(Html(ui::downloads::page(&offered(facts), &url, now)).into_response())
+        Ok((Landing::Open(offer), now)) => {
+            let url = format!("{}/d/{token}/{}", app.public_url, offer.filename);
+            kept_private(Html(ui::downloads::page(&offer, &url, now)).into_response())
         }
         Ok((closed, _)) => refused(&closed),
         Err(e) => kept_private(PageFailure(e).into_response()),
     }
-}
-
-fn offered(facts: Facts) -> ui::downloads::Offered {
-    let Facts { link, environment, element, filename, size, files, taken, expires, .. } = facts;
-    ui::downloads::Offered { link: link.0, environment, element, filename, size, files, taken, expires }
 }
 
 /// The file, written while it is read. A second part of it cannot be asked for.
@@ -78,7 +73,7 @@ fn is_rest(headers: &HeaderMap) -> bool {
 /// Why a link does not open, and what to do: a page for people; programs see the status.
 fn refused(landing: &Landing) -> Response {
     let (status, page) = match landing {
-        Landing::Expired(facts) => (StatusCode::GONE, ui::downloads::expired(&offered(facts.clone()))),
+        Landing::Expired(offer) => (StatusCode::GONE, ui::downloads::expired(offer)),
         Landing::Revoked => (StatusCode::GONE, ui::downloads::revoked()),
         Landing::Open(_) | Landing::Unknown => (StatusCode::NOT_FOUND, ui::downloads::unknown()),
     };

@@ -84,7 +84,7 @@ fn a_link_ends_to_the_millisecond_by_the_clock_of_the_database() {
         assert_eq!(says(&at, &token).await, 'e', "at the moment itself");
         clock.advance(1);
         let Landing::Expired(facts) = downloads::look(&at.app, &token).await.unwrap() else { panic!("one after") };
-        assert_eq!((facts.backup, facts.link.0), (things.backup.clone(), link.id.clone()));
+        assert_eq!((facts.backup, facts.link), (things.backup.0.clone(), link.id.clone()));
         let listed = downloads::list(&at.app, &at.admin, &things.backup).await.unwrap();
         let old = listed.iter().find(|l| l.id == link.id).unwrap();
         assert_eq!((old.state, old.url.as_deref()), (LinkState::Expired, None));

@@ -9,16 +9,16 @@ mod token;
 pub use stream::{Asked, Download, Opened, open, stop_all};
 
 use super::{App, access, access::Actor, backups, from_json};
+use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
-use crate::db::activity::Act;
 use crate::db::backups::{Backup, BackupElement};
 use crate::db::links::Link;
 use crate::domain::element::Element;
-use crate::domain::ids::{AccountId, BackupId, EnvironmentId, LinkId, TenantId};
-use crate::domain::links::{DownloadLink, HOURS, LinkState, LinkUse, MOST_HOURS};
+use crate::domain::ids::{BackupId, EnvironmentId, LinkId, TenantId};
+use crate::domain::links::{DownloadLink, HOURS, LinkState, LinkUse, MOST_HOURS, Offer};
 use crate::domain::rights::Right;
 use crate::domain::state::BackupState;
 use token::Signer;
@@ -28,28 +28,12 @@ const HOUR: i64 = 3600 * Millis::SECOND;
 /// What a link says of itself to whoever opens it.
 #[derive(Clone, Debug)]
 pub enum Landing {
-    Open(Facts),
+    Open(Offer),
     /// Good once; [`renew`] makes another, for who may.
-    Expired(Facts),
+    Expired(Offer),
     /// Taken back, or whoever made it may not download any more: the two are not told apart.
     Revoked,
     Unknown,
-}
-
-#[derive(Clone, Debug)]
-pub struct Facts {
-    pub link: LinkId,
-    pub backup: BackupId,
-    /// `tenant/site.env`
-    pub environment: String,
-    pub element: Element,
-    pub filename: String,
-    /// Of what is in it, before it is compressed.
-    pub size: u64,
-    pub files: u64,
-    /// When the backup was made.
-    pub taken: Millis,
-    pub expires: Millis,
 }
 
 /// A link with what it leads to.
@@ -92,7 +76,7 @@ pub async fn create(app: &App, actor: &Actor, backup: &BackupId, element: Elemen
     link.secret_hash = Signer::of(&app.sealer).sign(&link).sha256();
     db::links::insert(&mut tx, &link).await?;
     let detail = format!("{element} of {}, for {hours} h", address(&row));
-    record(&mut tx, now, actor, &tenant, "download.link", &link.id, &detail).await?;
+    activity::record(&mut tx, now, actor, Some(&tenant), "download.link", &link.id, &detail).await?;
     tx.commit().await?;
     view_of(app, now, &Found { link, backup: row, element: part })
 }
@@ -154,7 +138,7 @@ pub async fn revoke(app: &App, actor: &Actor, id: &LinkId) -> Result<DownloadLin
     let link = access::link(&mut tx, actor, id, Right::Download).await?;
     let tenant = TenantId(link.tenant_id);
     if db::links::revoke(&mut tx, now, &tenant, id, &actor.email).await? {
-        record(&mut tx, now, actor, &tenant, "download.revoke", id.as_str(), "").await?;
+        activity::record(&mut tx, now, actor, Some(&tenant), "download.revoke", id.as_str(), "").await?;
     }
     let link = db::links::find(&mut tx, id).await?.ok_or_else(|| access::hidden("link"))?;
     let found = complete(&mut tx, link).await?.ok_or_else(|| access::hidden("link"))?;
@@ -191,8 +175,8 @@ pub async fn uses(app: &App, actor: &Actor, id: &LinkId) -> Result<Vec<LinkUse>>
 /// What the page of a link shows. Looking is no use of it.
 pub async fn look(app: &App, token: &str) -> Result<Landing> {
     Ok(match judge(app, token).await? {
-        Judged::Good(found) => Landing::Open(facts(&found)?),
-        Judged::Expired(found) => Landing::Expired(facts(&found)?),
+        Judged::Good(found) => Landing::Open(offer(&found)?),
+        Judged::Expired(found) => Landing::Expired(offer(&found)?),
         Judged::Revoked => Landing::Revoked,
         Judged::Unknown => Landing::Unknown,
     })
@@ -269,10 +253,10 @@ impl Found {
     }
 }
 
-fn facts(found: &Found) -> Result<Facts> {
-    Ok(Facts {
-        link: LinkId(found.link.id.clone()),
-        backup: BackupId(found.backup.id.clone()),
+fn offer(found: &Found) -> Result<Offer> {
+    Ok(Offer {
+        link: found.link.id.clone(),
+        backup: found.backup.id.clone(),
         environment: address(&found.backup),
         element: found.element()?,
         filename: found.filename()?,
@@ -311,18 +295,4 @@ fn view_of(app: &App, now: Millis, found: &Found) -> Result<DownloadLink> {
         uses: link.uses.unsigned_abs(),
         last_used: iso(link.last_used_at),
     })
-}
-
-async fn record(
-    conn: &mut Conn,
-    now: Millis,
-    actor: &Actor,
-    tenant: &TenantId,
-    action: &'static str,
-    object: &str,
-    detail: &str,
-) -> Result<()> {
-    let (account, address): (Option<&AccountId>, _) = (Some(&actor.account), &actor.address);
-    let act = Act { tenant: Some(tenant), account, actor: &actor.email, action, object, detail, address };
-    db::activity::record(conn, now, &act).await
 }

@@ -1,6 +1,6 @@
 //! A link in use: opened, watched while it streams, and noted at its end.
 
-use super::{Found, Judged, Landing, address, facts, judge, stands};
+use super::{Found, Judged, Landing, address, judge, offer, stands};
 use crate::app::letters::{self, About as Told, Letter};
 use crate::app::{App, environments, from_json};
 use crate::base::clock::Millis;
@@ -65,7 +65,7 @@ pub struct Download {
 pub async fn open(app: &App, token: &str, filename: &str, asked: Asked<'_>) -> Result<Opened> {
     let found = match judge(app, token).await? {
         Judged::Good(found) => *found,
-        Judged::Expired(found) => return Ok(Opened::Closed(Landing::Expired(facts(&found)?))),
+        Judged::Expired(found) => return Ok(Opened::Closed(Landing::Expired(offer(&found)?))),
         Judged::Revoked => return Ok(Opened::Closed(Landing::Revoked)),
         Judged::Unknown => return Ok(Opened::Closed(Landing::Unknown)),
     };
