@@ -1,6 +1,6 @@
 //! `backup:automatic:*`: the schedule in the words of Terminus.
 
-use super::{Of, path};
+use super::{Of, When, path};
 use crate::base::error::Result;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Cell, Column, Format, Sheet, column};
@@ -14,15 +14,8 @@ use serde_json::Value;
 pub struct Enable {
     #[command(flatten)]
     pub of: Of,
-    /// The day of the weekly backup: Mon, Tue, …
-    #[arg(long)]
-    pub day: Option<String>,
-    /// 0 to 23, or spread: one of the night, by chance
-    #[arg(long)]
-    pub hour: Option<String>,
-    /// The zone of the hour, as Europe/Berlin
-    #[arg(long)]
-    pub zone: Option<String>,
+    #[command(flatten)]
+    pub when: When,
     /// Once a week instead of every night
     #[arg(long)]
     pub weekly: bool,
@@ -48,9 +41,9 @@ pub fn enable(s: &mut Session<'_>, args: &Enable) -> Result<Exit> {
     let change = ChangeSchedule {
         enabled: Some(true),
         cadence: Some(cadence.word().into()),
-        weekday: args.day.clone(),
-        hour: args.hour.clone(),
-        zone: args.zone.clone(),
+        weekday: args.when.day.clone(),
+        hour: args.when.hour.clone(),
+        zone: args.when.zone.clone(),
         ..ChangeSchedule::default()
     };
     let saved = changed(s, &args.of, &change)?;

@@ -39,6 +39,20 @@ pub struct Slots {
     pub of: Of,
 }
 
+/// The time of a schedule.
+#[derive(Clone, Debug, clap::Args)]
+pub struct When {
+    /// The day of the weekly backup: Mon, Tue, …
+    #[arg(long)]
+    pub day: Option<String>,
+    /// 0 to 23, or spread: one of the night, by chance
+    #[arg(long)]
+    pub hour: Option<String>,
+    /// The zone of the hour, as Europe/Berlin
+    #[arg(long)]
+    pub zone: Option<String>,
+}
+
 /// Change the schedule of an environment, or of a tenant
 ///
 /// What is not given stays as it is.
@@ -53,15 +67,8 @@ pub struct Set {
     /// nightly or weekly
     #[arg(long, value_parser = ["nightly", "weekly"])]
     pub cadence: Option<String>,
-    /// The day of the weekly backup: Mon, Tue, …
-    #[arg(long)]
-    pub day: Option<String>,
-    /// 0 to 23, or spread: one of the night, by chance
-    #[arg(long)]
-    pub hour: Option<String>,
-    /// The zone of the hour, as Europe/Berlin
-    #[arg(long)]
-    pub zone: Option<String>,
+    #[command(flatten)]
+    pub when: When,
     /// Switch it on
     #[arg(long, conflicts_with = "off")]
     pub on: bool,
@@ -165,9 +172,9 @@ pub fn set(s: &mut Session<'_>, args: &Set) -> Result<Exit> {
         follow: args.follow,
         enabled: (args.on || args.off).then_some(args.on),
         cadence: args.cadence.clone(),
-        weekday: args.day.clone(),
-        hour: args.hour.clone(),
-        zone: args.zone.clone(),
+        weekday: args.when.day.clone(),
+        hour: args.when.hour.clone(),
+        zone: args.when.zone.clone(),
     };
     if let Some(name) = &args.tenant {
         return set_of_tenant(s, name, &change);
