@@ -7,13 +7,14 @@ use crate::support::{digest, write};
 use sitekeep::app::access::Actor;
 use sitekeep::app::attempt::{Attempt, Ended};
 use sitekeep::app::retention::{Change, Swept, Ticker, set, set_of_tenant, simulate, sweep};
-use sitekeep::app::{backups, restores};
+use sitekeep::app::{alarms, backups, restores};
 use sitekeep::base::clock::{Clock, Millis};
 use sitekeep::base::error::Class;
 use sitekeep::base::sql::Kind;
 use sitekeep::base::watch::Watch;
 use sitekeep::db;
 use sitekeep::db::backups::Backup;
+use sitekeep::domain::alarm::Cause;
 use sitekeep::domain::element::Element;
 use sitekeep::domain::ids::{BackupId, EnvironmentId, TenantId};
 use sitekeep::domain::retention::{Policy, Rules};
@@ -271,6 +272,38 @@ fn what_lay_long_enough_in_the_trash_leaves_the_repository_and_nothing_else_does
         backups::verify(&w.at.app, &w.owner, &fresh).await.unwrap();
         restic.check();
     });
+}
+
+#[test]
+fn damage_that_is_found_by_reading_back_is_an_alarm_until_a_whole_round_finds_none() {
+    block_on(async {
+        let mut w = World::new().await;
+        w.back_up().await;
+        w.days(2).await;
+        let open = async |w: &World| {
+            let all = alarms::list(&w.at.app, &w.owner, &w.tenant).await.unwrap();
+            all.into_iter().filter(|a| a.closed.is_none() && a.cause == Cause::Check).map(|a| a.message).collect::<Vec<_>>()
+        };
+        assert!(open(&w).await.is_empty(), "what was read back is what was written");
+        let pack = a_file_below(&w.repository(&w.tenant).await.join("data"));
+        let sound = std::fs::read(&pack).unwrap();
+        let mut damaged = sound.clone();
+        damaged[sound.len() / 2] ^= 1;
+        write(&pack, &damaged);
+        w.days(2).await;
+        let name = pack.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(open(&w).await[0].contains(&name), "{:?} is not about {name}", open(&w).await);
+        assert_eq!(w.letters("alarm").await, 1, "the owner was told once, although it was found twice");
+        write(&pack, &sound);
+        w.days(2).await;
+        assert!(open(&w).await.is_empty());
+    });
+}
+
+fn a_file_below(dir: &std::path::Path) -> PathBuf {
+    let mut all = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    all.find_map(|path| if path.is_file() { Some(path) } else { std::fs::read_dir(&path).ok()?.flatten().map(|e| e.path()).next() })
+        .unwrap()
 }
 
 fn size(dir: &std::path::Path) -> u64 {

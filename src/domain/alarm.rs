@@ -14,8 +14,8 @@ words! {
         Incomplete = "incomplete",
         /// An element shrank by half, or grew tenfold.
         Size = "size",
+        /// Packs of the site's repository are not what was written.
         Check = "check",
-        Drill = "drill",
     }
 }
 
@@ -28,7 +28,6 @@ impl Cause {
             Self::Incomplete => "The backup is incomplete",
             Self::Size => "The size of the backup is abnormal",
             Self::Check => "The repository could not be read back",
-            Self::Drill => "A restore drill failed",
         }
     }
 }

@@ -23,6 +23,9 @@ use crate::domain::ids::{AlarmId, BackupId, EnvironmentId, SiteId, TenantId};
 use crate::domain::rights::Right;
 use crate::domain::state::BackupState;
 
+/// What to do about damage in a repository.
+pub(crate) const MEND: &str = "verify the site's backups: those that need these packs are damaged; make a new backup now";
+
 /// The environment that an alarm is about.
 #[derive(Clone, Debug)]
 pub(crate) struct On {
@@ -148,6 +151,30 @@ async fn weigh(conn: &mut Conn, app: &App, now: Millis, on: &On, row: &Backup) -
         Some("if that is as it should be, the next backup of such a size closes the alarm"),
     )
     .await
+}
+
+/// What reading a site's repository back has found; `None`: a whole round found nothing.
+pub(crate) async fn checked(
+    conn: &mut Conn,
+    app: &App,
+    now: Millis,
+    tenant: &TenantId,
+    site: &SiteId,
+    damaged: Option<&str>,
+) -> Result<()> {
+    for env in db::environments::of_site(conn, tenant, site).await? {
+        let on = On {
+            tenant: tenant.clone(),
+            site: site.clone(),
+            environment: EnvironmentId(env.id),
+            title: format!("{}.{}", env.site, env.name),
+        };
+        match damaged {
+            Some(what) => raise(conn, app, now, &on, Cause::Check, &format!("damaged in the repository: {what}"), Some(MEND)).await?,
+            None => close(conn, app, now, &on, &[Cause::Check]).await?,
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with an environment now; the caller has found it.

@@ -1,7 +1,7 @@
 //! Reads a repository back, a part each day, so that every pack is seen within a month.
 
 use crate::app::attempt::{Attempt, Ended};
-use crate::app::environments;
+use crate::app::{alarms, environments};
 use crate::base::error::{Class, Result};
 use crate::base::units;
 use crate::db;
@@ -45,10 +45,16 @@ async fn part(attempt: &Attempt, site: &SiteId) -> Result<Ended> {
     attempt.info(said).await;
     // What was found in this round stays until a whole round found nothing.
     let earlier = before.damaged.filter(|_| before.check_after.is_some());
-    end(attempt, &tenant, Some(&id), &checked, earlier).await
+    end(attempt, &tenant, Some((&id, site)), &checked, earlier).await
 }
 
-async fn end(attempt: &Attempt, tenant: &TenantId, id: Option<&str>, checked: &Checked, earlier: Option<String>) -> Result<Ended> {
+async fn end(
+    attempt: &Attempt,
+    tenant: &TenantId,
+    at: Option<(&str, &SiteId)>,
+    checked: &Checked,
+    earlier: Option<String>,
+) -> Result<Ended> {
     let found = (!checked.damaged.is_empty()).then(|| format!("packs {}", checked.damaged.join(", ")));
     let damaged = match (earlier, found.clone()) {
         (Some(earlier), Some(found)) => Some(format!("{earlier}; {found}")),
@@ -56,11 +62,14 @@ async fn end(attempt: &Attempt, tenant: &TenantId, id: Option<&str>, checked: &C
     };
     let now = attempt.now().await?;
     let mut tx = attempt.begin().await?;
-    if let Some(id) = id {
+    if let Some((id, site)) = at {
         db::space::checked(&mut tx, now, tenant, id, checked.next.as_deref(), damaged.as_deref()).await?;
+        if damaged.is_some() || checked.next.is_none() {
+            alarms::checked(&mut tx, &attempt.app, now, tenant, site, damaged.as_deref()).await?;
+        }
     }
     let outcome = found.map_or_else(Outcome::succeeded, |what| Outcome {
-        hint: Some("verify the site's backups: those that need these packs are damaged; make a new backup now".into()),
+        hint: Some(alarms::MEND.into()),
         ..Outcome::incomplete(format!("damaged: {what}"))
     });
     queue::finish(&mut tx, now, &attempt.lease, outcome).await?;
