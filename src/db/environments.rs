@@ -105,26 +105,37 @@ pub async fn set_database(
     Ok(changed(conn, query).await? == 1)
 }
 
-/// How the environment of a backup stands, from its backups: written with every change of one of them.
+/// How environments stand, from their backups; which ones follows.
+macro_rules! from_backups {
+    ($which:literal) => {
+        concat!(
+            "update environments set
+               (last_good_id, last_good_at, last_proven_at, last_good_size) = (
+                 select b.id, b.created_at, b.proven_at,
+                        (select cast(sum(x.size) as bigint) from backup_elements x where x.tenant_id = b.tenant_id and x.backup_id = b.id)
+                 from backups b
+                 where b.tenant_id = environments.tenant_id and b.environment_id = environments.id
+                   and b.state = 'succeeded' and b.finished_at is not null and b.deleted_at is null
+                 order by b.created_at desc, b.id desc
+                 limit 1),
+               (last_ended_state, last_ended_at) = (
+                 select b.state, b.finished_at
+                 from backups b
+                 where b.tenant_id = environments.tenant_id and b.environment_id = environments.id
+                   and b.state <> 'cancelled' and b.finished_at is not null and b.deleted_at is null
+                 order by b.created_at desc, b.id desc
+                 limit 1) ",
+            $which
+        )
+    };
+}
+
+/// For a catalogue whose backups were written past the product.
+pub const REFRESH_ALL: &str = from_backups!("");
+
+/// How the environment of a backup stands: written with every change of one of its backups.
 pub async fn refresh_health(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<()> {
-    let sql = "
-        update environments set
-          (last_good_id, last_good_at, last_proven_at, last_good_size) = (
-            select b.id, b.created_at, b.proven_at,
-                   (select cast(sum(x.size) as bigint) from backup_elements x where x.tenant_id = b.tenant_id and x.backup_id = b.id)
-            from backups b
-            where b.tenant_id = environments.tenant_id and b.environment_id = environments.id
-              and b.state = 'succeeded' and b.finished_at is not null and b.deleted_at is null
-            order by b.created_at desc, b.id desc
-            limit 1),
-          (last_ended_state, last_ended_at) = (
-            select b.state, b.finished_at
-            from backups b
-            where b.tenant_id = environments.tenant_id and b.environment_id = environments.id
-              and b.state <> 'cancelled' and b.finished_at is not null and b.deleted_at is null
-            order by b.created_at desc, b.id desc
-            limit 1)
-        where tenant_id = $1 and id = (select environment_id from backups where tenant_id = $1 and id = $2)";
+    let sql = from_backups!("where tenant_id = $1 and id = (select environment_id from backups where tenant_id = $1 and id = $2)");
     changed(conn, run(sql).bind(tenant.0.clone()).bind(backup.0.clone())).await?;
     Ok(())
 }

@@ -73,7 +73,7 @@ fn make(kind: Kind, seed: Seed, place: &Path) {
         Kind::Postgres => Box::new(sink::Postgres(&psql)),
     };
     seed.write(&mut *sink);
-    sink.finish(seed::DERIVED);
+    sink.finish(&seed::derived());
     drop(sink);
     println!("{} backups were written to {} in {:.0} s", seed.backups, kind.name(), began.elapsed().as_secs_f64());
     set_passwords(&url);

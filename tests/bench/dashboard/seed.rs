@@ -291,7 +291,7 @@ impl Seed {
                 text(b.id()),
                 text("restore"),
                 text("code,database,files"),
-                text(if number % 40 == 0 { "unwound" } else { "succeeded" }),
+                text(if number.is_multiple_of(40) { "unwound" } else { "succeeded" }),
                 text(OWNER_ID),
                 text(OWNER),
                 Cell::Number(at),
@@ -355,22 +355,13 @@ fn definition(site: u64, environment: &str) -> String {
     )
 }
 
-/// As `refresh_health` writes it, for all environments at once.
-pub const DERIVED: &str = "
-    update environments set
-      (last_good_id, last_good_at, last_proven_at, last_good_size) = (
-        select b.id, b.created_at, b.proven_at,
-               (select cast(sum(x.size) as bigint) from backup_elements x where x.tenant_id = b.tenant_id and x.backup_id = b.id)
-        from backups b
-        where b.tenant_id = environments.tenant_id and b.environment_id = environments.id
-          and b.state = 'succeeded' and b.finished_at is not null and b.deleted_at is null
-        order by b.created_at desc, b.id desc
-        limit 1),
-      (last_ended_state, last_ended_at) = (
-        select b.state, b.finished_at
-        from backups b
-        where b.tenant_id = environments.tenant_id and b.environment_id = environments.id
-          and b.state <> 'cancelled' and b.finished_at is not null and b.deleted_at is null
-        order by b.created_at desc, b.id desc
-        limit 1);
-    analyze;";
+/// What the product derives from the rows, for all environments at once.
+pub fn derived() -> String {
+    format!(
+        "{};
+         insert into schedules (tenant_id, environment_id, next_at, planned_from, settled_at)
+           select tenant_id, id, 0, 0, 0 from environments;
+         analyze;",
+        sitekeep::db::environments::REFRESH_ALL
+    )
+}
