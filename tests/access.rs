@@ -7,7 +7,7 @@ use crate::support::sqlite_site::SqliteSite;
 use serde_json::{Value, json};
 use sitekeep::base::sql::Kind;
 use sitekeep::db;
-use sitekeep::domain::ids::{BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
+use sitekeep::domain::ids::{BackupId, EnvironmentId, TenantId};
 use sitekeep::domain::rights::Role;
 use sitekeep::domain::state::{BackupState, RestoreState};
 use sitekeep::web::api::ROUTES;
@@ -304,16 +304,7 @@ fn without_ids(mut said: Value) -> String {
 #[test]
 fn what_belongs_to_others_cannot_be_told_from_what_never_was() {
     let world = World::new();
-    let nowhere = Things {
-        tenant: TenantId::fresh(),
-        environment: EnvironmentId::fresh(),
-        backup: BackupId::fresh(),
-        bare: BackupId::fresh(),
-        restore: RestoreId::fresh(),
-        link: LinkId::fresh(),
-        job: JobId::fresh(),
-        webhook: WebhookId::fresh(),
-    };
+    let nowhere = Things::nowhere();
     let mut compared = 0;
     for (method, route, _) in TABLE.iter().filter(|row| row.1.contains("{id}")) {
         for who in ["elsewhere", "limited", "delegated"] {

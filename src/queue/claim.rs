@@ -15,7 +15,8 @@ use crate::base::sql::{Conn, Kind, Pool};
 
 /// Who is next. The rules of who may run, in the order of the conditions: its time has come ($1); its class is wanted
 /// ($2); its tenant has room ($3; restores always do); nobody holds what it needs; nobody whose end was not seen had a share
-/// in what it needs alone; no older job that has waited beyond all patience wants it either (restores do not stand behind those: they would wait for what the other one waits for).
+/// in what it needs alone; no older job that has waited beyond all patience wants it either (restores do not stand behind those:
+/// they would wait for what the other one waits for).
 macro_rules! next_in_line {
     () => {
         "select j.id

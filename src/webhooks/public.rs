@@ -94,7 +94,12 @@ fn is_public_v4(four: Ipv4Addr) -> bool {
 fn is_public_v6(six: Ipv6Addr) -> bool {
     let s = six.segments();
     let open = s[0] & 0xe000 == 0x2000;
-    let special = s[0] == 0x2001 && s[1] < 0x0200 || s[0] == 0x2001 && s[1] == 0x0db8 || s[0] == 0x2002 || s[0] == 0x3fff && s[1] < 0x1000;
+    let special = match s[0] {
+        0x2001 => s[1] < 0x0200 || s[1] == 0x0db8,
+        0x2002 => true,
+        0x3fff => s[1] < 0x1000,
+        _ => false,
+    };
     open && !special
 }
 

@@ -133,7 +133,7 @@ fn the_fleet_shows_what_its_reader_may_see_page_by_page() {
         assert_eq!(names.into_iter().collect::<Vec<_>>(), [(shop.0.clone(), "acme/shop.live".to_owned())]);
         let names = db::tenants::names(&mut tx, &[acme.0.clone(), bolt.0.clone()]).await.unwrap();
         assert_eq!((names[&acme.0].as_str(), names[&bolt.0].as_str()), ("acme", "bolt"));
-        let emails = db::accounts::emails(&mut tx, &[ann.account.0.clone()]).await.unwrap();
+        let emails = db::accounts::emails(&mut tx, std::slice::from_ref(&ann.account.0)).await.unwrap();
         assert_eq!(emails[&ann.account.0], "ann@example.test");
         assert!(db::accounts::emails(&mut tx, &[]).await.unwrap().is_empty());
         assert_eq!(db::accounts::zone_of(&mut tx, "Ann@Example.test").await.unwrap(), None);

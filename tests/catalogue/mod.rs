@@ -12,7 +12,7 @@ mod schedules;
 mod sessions;
 mod signing_in;
 
-use crate::support::app::{Installation, Things, actor, backup_row, restore_row};
+use crate::support::app::{Installation, Things, actor, backup_row, restore_row, step_row};
 use crate::support::panel::{Panel, TENANT};
 use crate::support::postgres::Postgres;
 use crate::support::sqlite_site::SqliteSite;
@@ -248,18 +248,7 @@ fn backups_restores_and_their_journal_are_kept_and_a_final_state_stays() {
 
         let row = restore_row(&env, &backup.0, now);
         let restore = RestoreId(row.id.clone());
-        let step = db::restores::Step {
-            tenant_id: acme.0.clone(),
-            restore_id: row.id.clone(),
-            position: 0,
-            name: "preflight".into(),
-            state: "planned".into(),
-            journal: "{}".into(),
-            secret_sealed: None,
-            message: None,
-            started_at: None,
-            finished_at: None,
-        };
+        let step = step_row(&row);
         db::restores::insert(conn, &row, std::slice::from_ref(&step)).await.unwrap();
         db::restores::set_job(conn, &acme, &restore, "job_y").await.unwrap();
         db::restores::set_state(conn, now, &acme, &restore, RestoreState::Running).await.unwrap();
@@ -544,22 +533,9 @@ async fn whole_history(at: &Installation, things: &Things, tenant: &TenantId) {
     let claimed = queue::claim(&at.app.pool, "here", &at.app.queue).await.unwrap().expect("the queued job");
     queue::log(&at.app.pool, &claimed.lease, queue::Level::Info, "a line").await.unwrap();
     let (now, mut tx) = (at.app.pool.now().await.unwrap(), at.app.pool.begin().await.unwrap());
-    let step = db::restores::Step {
-        tenant_id: tenant.0.clone(),
-        restore_id: String::new(),
-        position: 0,
-        name: "preflight".into(),
-        state: "planned".into(),
-        journal: "{}".into(),
-        secret_sealed: None,
-        message: None,
-        started_at: None,
-        finished_at: None,
-    };
     let env = db::environments::find(&mut tx, &things.environment).await.unwrap().unwrap();
     let row = restore_row(&env, &things.backup.0, now);
-    let step = db::restores::Step { restore_id: row.id.clone(), ..step };
-    db::restores::insert(&mut tx, &row, &[step]).await.unwrap();
+    db::restores::insert(&mut tx, &row, &[step_row(&row)]).await.unwrap();
     let job = queue::NewJob {
         tenant: tenant.clone(),
         kind: "x".into(),

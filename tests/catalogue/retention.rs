@@ -110,7 +110,7 @@ fn the_trash_has_its_dates_its_notices_and_its_end() {
         assert_eq!(db::retention::date_the_trash(&mut tx, &a.tenant, &a.id, a.now).await.unwrap(), 0);
         db::retention::set_purge(&mut tx, &a.tenant, &old, a.now.plus(-5)).await.unwrap();
         assert_eq!(db::backups::find(&mut tx, &old).await.unwrap().unwrap().purge_at, Some(a.now.0), "never sooner than was said");
-        assert_eq!(db::retention::unnoticed_tenants(&mut tx, a.now.plus(1)).await.unwrap(), [a.tenant.0.clone()]);
+        assert_eq!(db::retention::unnoticed_tenants(&mut tx, a.now.plus(1)).await.unwrap(), std::slice::from_ref(&a.tenant.0));
         let told = db::retention::unnoticed(&mut tx, &a.tenant).await.unwrap();
         assert_eq!((told.len(), told[0].environment.as_str(), told[0].deleted_by.as_str()), (1, "shop.live", "ann@example.test"));
         let over = async |tx: &mut Tx, told: Millis| db::retention::over(tx, a.now, &a.tenant, &a.site, told, 9).await.unwrap().len();

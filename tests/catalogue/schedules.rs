@@ -19,7 +19,7 @@ fn schedules_are_due_taken_and_planned() {
         let conn: &mut Conn = &mut tx;
         // Every environment has one from its beginning; another one is none.
         db::schedules::insert(conn, now, &acme, &shop).await.unwrap();
-        assert_eq!(db::schedules::due(conn, now, 9).await.unwrap(), [shop.0.clone()]);
+        assert_eq!(db::schedules::due(conn, now, 9).await.unwrap(), std::slice::from_ref(&shop.0));
         assert!(db::schedules::take(conn, now, &shop).await.unwrap());
         assert!(db::schedules::set_next(conn, &shop, Some(now.plus(50)), now.plus(7)).await.unwrap());
         assert!(!db::schedules::take(conn, now.plus(49), &shop).await.unwrap());

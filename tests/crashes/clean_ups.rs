@@ -126,8 +126,9 @@ fn a_clean_up_waits_for_a_backup_that_runs_and_the_backup_is_whole() {
     beside_a_running_backup(&bench, 5);
 }
 
+// Not a part of `make test`: a hundred rounds of each take half an hour. Five of each are run by the tests above and below.
 #[test]
-#[ignore = "a hundred rounds"]
+#[ignore = "long: make faults"]
 fn faults_a_hundred_clean_ups_beside_running_and_frozen_backups() {
     let bench = bench();
     beside_a_running_backup(&bench, 100);

@@ -188,8 +188,11 @@ fn reader_of(path: &str) -> &'static str {
     if path.starts_with("/admin") { "administrator" } else { "owner" }
 }
 
+/// Who asks, how, for what, and the fields of the form.
+type Typing = (&'static str, &'static str, String, Vec<(&'static str, String)>);
+
 /// The pages on which somebody types the text: who asks, how, and with what.
-fn typed(things: &Things, text: &str) -> Vec<(&'static str, &'static str, String, Vec<(&'static str, String)>)> {
+fn typed(things: &Things, text: &str) -> Vec<Typing> {
     let (own, word) = (format!("/environments/{}", things.environment), encoded(text));
     let mut all = vec![
         ("owner", "GET", format!("/?q={word}"), vec![]),

@@ -342,11 +342,11 @@ fn whoever_is_not_signed_in_is_led_to_the_door_and_changes_nothing() {
     let garbage = "sitekeep=AAAAAAAAAAAAAAAAAAAAAA";
     for (method, (path, body)) in &asked {
         for cookie in ["", world.cookie("disabled"), garbage, "sitekeep=", "sitekeep=\"; x"] {
-            let reply = world.with(cookie, method, &path, &body);
+            let reply = world.with(cookie, method, path, body);
             match **method {
                 "GET" => assert_eq!(
                     (reply.status, reply.location()),
-                    (303, &*format!("/signin?next={}", encoded(&path).replace("%2F", "/"))),
+                    (303, &*format!("/signin?next={}", encoded(path).replace("%2F", "/"))),
                     "{path} {cookie}"
                 ),
                 _ => assert!(reply.status == 401 && reply.body.contains("name=\"password\""), "{method} {path} {cookie}: {}", reply.status),

@@ -30,7 +30,7 @@ fn a_session_that_was_there_before_signing_in_is_worth_nothing_afterwards() {
     }
     // With both in one request, the planted one does not win over the real one.
     let real = world.sign_in("owner@example.test");
-    let reply = world.send("GET", "/", &[("Cookie", &format!("sitekeep=BBBBBBBBBBBBBBBBBBBBBB; x=y")), ("Cookie", &real)], "");
+    let reply = world.send("GET", "/", &[("Cookie", "sitekeep=BBBBBBBBBBBBBBBBBBBBBB; x=y"), ("Cookie", &real)], "");
     assert!(reply.status == 303 || reply.body.contains("owner@example.test"), "{}", reply.status);
 }
 

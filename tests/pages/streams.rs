@@ -1,6 +1,7 @@
 //! What a page follows while it is open.
 
-use super::world::{SAME, World, nowhere};
+use super::world::{SAME, World};
+use crate::support::app::Things;
 use std::time::{Duration, Instant};
 
 /// A loaded machine may be late; on an idle one it is under a second, and the figure is printed.
@@ -75,7 +76,7 @@ fn a_sentence_for_the_next_page_is_taken_neither_by_events_nor_by_a_script_that_
 #[test]
 fn what_is_not_theirs_cannot_be_followed_and_nonsense_is_refused() {
     let world = World::new();
-    let (theirs, never) = (world.things(&world.foreign), nowhere());
+    let (theirs, never) = (world.things(&world.foreign), Things::nowhere());
     for things in [&theirs, &never] {
         let topics = [
             format!("job:{}", things.job),

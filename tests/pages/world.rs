@@ -11,7 +11,7 @@ use sitekeep::base::password;
 use sitekeep::base::secret::Secret;
 use sitekeep::base::sql::Kind;
 use sitekeep::db;
-use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
+use sitekeep::domain::ids::{AccountId, EnvironmentId, TenantId};
 use sitekeep::domain::rights::Role;
 use sitekeep::web::Stop;
 use std::collections::BTreeMap;
@@ -154,20 +154,6 @@ async fn furnished(public_url: &str) -> Furnished {
     }
     tx.commit().await.unwrap();
     (at, acme, other, shop, foreign, actors)
-}
-
-/// Ids that name nothing.
-pub fn nowhere() -> Things {
-    Things {
-        tenant: TenantId::fresh(),
-        environment: EnvironmentId::fresh(),
-        backup: BackupId::fresh(),
-        bare: BackupId::fresh(),
-        restore: RestoreId::fresh(),
-        link: LinkId::fresh(),
-        job: JobId::fresh(),
-        webhook: WebhookId::fresh(),
-    }
 }
 
 /// Puts a word wherever a site, its owner or its machine can put words: notes, names of files, messages, logs.

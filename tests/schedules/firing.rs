@@ -15,7 +15,8 @@ use sitekeep::domain::element::Element;
 use sitekeep::domain::ids::{BackupId, EnvironmentId, TenantId};
 use sitekeep::domain::page::LogQuery;
 use sitekeep::domain::rights::Role;
-use sitekeep::domain::schedule::{Cadence, Schedule, Weekday};
+use sitekeep::domain::schedule::{Cadence, Schedule};
+use sitekeep::domain::weekday::Weekday;
 use std::time::Duration;
 
 const HOUR: i64 = 3600 * Millis::SECOND;
@@ -200,7 +201,7 @@ fn who_makes_fewer_backups_is_heard_of_and_who_makes_more_is_not() {
         assert!(schedules::find(&at.app, &ann, &id).await.unwrap().own);
         schedules::set(&at.app, &ann, &id, None).await.unwrap();
         assert_eq!(schedules::find(&at.app, &ann, &id).await.unwrap().rule, weekly);
-        let acts = db::activity::newest(&mut *at.app.pool.get().await.unwrap(), &tenant, 50).await.unwrap();
+        let acts = db::activity::newest(&mut at.app.pool.get().await.unwrap(), &tenant, 50).await.unwrap();
         assert_eq!(acts.iter().filter(|a| a.action == "schedule.change").count(), 6, "{acts:?}");
         assert_eq!(schedules::freeze(&at.app, &ann, "mine").await.unwrap_err().class(), Class::NotFound);
         assert_eq!(schedules::freeze(&at.app, &at.admin, " ").await.unwrap_err().class(), Class::Invalid);

@@ -42,6 +42,6 @@ async fn work(app: &App, most: usize) -> usize {
 /// The slots of an environment, oldest first: time, state and why.
 async fn slots(app: &App, tenant: &TenantId, id: &EnvironmentId) -> Vec<(String, String, String)> {
     let now = app.pool.now().await.unwrap();
-    let rows = db::schedules::slots(&mut *app.pool.get().await.unwrap(), tenant, id, now, 1000).await.unwrap();
+    let rows = db::schedules::slots(&mut app.pool.get().await.unwrap(), tenant, id, now, 1000).await.unwrap();
     rows.into_iter().rev().map(|s| (Millis(s.slot_at).iso(), s.state, s.why.unwrap_or_default())).collect()
 }

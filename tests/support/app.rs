@@ -145,7 +145,7 @@ impl Installation {
             host: "127.0.0.1:65535".into(),
             created_by: self.admin.account.clone(),
         };
-        db::webhooks::insert(&mut *self.app.pool.get().await.unwrap(), now, &row).await.unwrap();
+        db::webhooks::insert(&mut self.app.pool.get().await.unwrap(), now, &row).await.unwrap();
         id
     }
 
@@ -205,6 +205,22 @@ impl Installation {
     }
 }
 
+impl Things {
+    /// Ids that name nothing.
+    pub fn nowhere() -> Self {
+        Self {
+            tenant: TenantId::fresh(),
+            environment: EnvironmentId::fresh(),
+            backup: BackupId::fresh(),
+            bare: BackupId::fresh(),
+            restore: RestoreId::fresh(),
+            link: LinkId::fresh(),
+            job: JobId::fresh(),
+            webhook: WebhookId::fresh(),
+        }
+    }
+}
+
 /// An account with every right that it can have.
 pub async fn actor(app: &App, email: &str, administrator: bool) -> Actor {
     let (now, mut tx) = (app.pool.now().await.unwrap(), app.pool.begin().await.unwrap());
@@ -243,6 +259,22 @@ pub fn backup_row(env: &db::environments::Environment, now: Millis) -> Backup {
         label: None,
         message: None,
         hint: None,
+    }
+}
+
+/// The first step of a restore, planned.
+pub fn step_row(restore: &Restore) -> db::restores::Step {
+    db::restores::Step {
+        tenant_id: restore.tenant_id.clone(),
+        restore_id: restore.id.clone(),
+        position: 0,
+        name: "preflight".into(),
+        state: "planned".into(),
+        journal: "{}".into(),
+        secret_sealed: None,
+        message: None,
+        started_at: None,
+        finished_at: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Database objects that dumps get wrong, to be added to a site's database (`tests/fixtures/hard`).
 
+use super::digest::Digest;
 use super::mariadb::{Database, Mariadb};
 use super::postgres::Postgres;
 use super::wordpress;
@@ -51,3 +52,17 @@ pub const POSTGRES_PARTS: [&str; 8] = [
     "sequence hard.serial_numbers_id_seq",
     "large objects",
 ];
+
+/// Content as a dump shows it: what FLOAT columns lose shows in the checksum alone.
+pub fn but_checksums(rows: &Digest) -> Digest {
+    let mut out = Digest::default();
+    for name in rows.names() {
+        let text = rows.get(name).unwrap_or_default();
+        let text = match (name, text.split_once("checksum")) {
+            ("table hard_values", Some((rows, content))) => format!("{rows}{}", content.rsplit(' ').next().unwrap_or_default()),
+            _ => text.to_owned(),
+        };
+        out.insert(name, text);
+    }
+    out
+}

@@ -71,7 +71,7 @@ impl Panel {
     fn open_with(scratch: Scratch, args: &[&str], database_url: Option<&str>, tuned: &str, more: &[(&str, &str)]) -> Self {
         let data = data_dir(&scratch);
         let tune = scratch.join("tune.json");
-        write(&tune, &super::server::tuned(tuned));
+        write(&tune, super::server::tuned(tuned));
         let mut environment = vec![("SITEKEEP_TUNE".to_owned(), tune.display().to_string())];
         environment.extend(more.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         if let Some(url) = database_url {
