@@ -3,6 +3,7 @@
 //! `SITEKEEP_END2END="fleet --project=phone"` is handed to Playwright, for a part of it.
 
 use crate::support::panel::Panel;
+use crate::support::postgres::Postgres;
 use crate::support::sqlite_site::SqliteSite;
 use crate::support::{Running, Scratch, daemon, tool, write};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use sitekeep::app::access::Actor;
 use sitekeep::app::{App, Settings, downloads};
 use sitekeep::base::clock::{Clock, Millis};
 use sitekeep::base::secret::{Sealer, Secret};
-use sitekeep::base::sql::Pool;
+use sitekeep::base::sql::{Kind, Pool};
 use sitekeep::domain::element::Element;
 use sitekeep::domain::ids::{AccountId, BackupId};
 use sitekeep::domain::rights::Scope;
@@ -22,8 +23,10 @@ use std::time::{Duration, Instant};
 const EMAIL: &str = "admin@example.test";
 const PASSWORD: &str = "an orchard of pears";
 
-/// The projects of `end2end/playwright.config.mjs`.
-const FORMS: [&str; 4] = ["desktop", "phone", "desktop-plain", "phone-plain"];
+/// The projects of `end2end/playwright.config.mjs`, and where the catalogue of each is: on both databases people read with
+/// scripts and without.
+const FORMS: [(&str, Kind); 4] =
+    [("desktop", Kind::Sqlite), ("phone", Kind::Postgres), ("desktop-plain", Kind::Postgres), ("phone-plain", Kind::Sqlite)];
 
 /// What `make test` runs; `make browser` runs every journey in all four forms.
 const PART: &str = "backups downloads first_run fleet interruptions --project=desktop";
@@ -35,6 +38,8 @@ const LONGEST: Duration = Duration::from_secs(2400);
 /// none sees what another one did, holds its jobs at a point or kills its server.
 struct Stage {
     name: &'static str,
+    /// The address of its catalogue.
+    catalogue: String,
     panel: Panel,
     site: SqliteSite,
     /// Has no account yet.
@@ -45,7 +50,7 @@ struct Stage {
 fn people_do_their_work_with_a_browser_with_and_without_scripts_at_a_desk_and_on_a_phone() {
     let part = std::env::var("SITEKEEP_END2END").unwrap_or_else(|_| PART.to_owned());
     let mut stages: Vec<Stage> = std::thread::scope(|scope| {
-        let all: Vec<_> = forms(&part).map(|name| scope.spawn(move || Stage::set(name))).collect();
+        let all: Vec<_> = forms(&part).map(|form| scope.spawn(move || Stage::set(form))).collect();
         all.into_iter().map(|one| one.join().expect("a stage can be set")).collect()
     });
     let told: serde_json::Map<String, Value> = stages.iter().map(|s| (s.name.to_owned(), s.told())).collect();
@@ -53,15 +58,18 @@ fn people_do_their_work_with_a_browser_with_and_without_scripts_at_a_desk_and_on
 }
 
 /// Those that a part names; all where it names none.
-fn forms(part: &str) -> impl Iterator<Item = &'static str> {
+fn forms(part: &str) -> impl Iterator<Item = (&'static str, Kind)> {
     let named: Vec<&str> = part.split_whitespace().filter_map(|word| word.strip_prefix("--project=")).collect();
-    FORMS.into_iter().filter(|form| named.is_empty() || named.contains(form)).collect::<Vec<_>>().into_iter()
+    FORMS.into_iter().filter(|(form, _)| named.is_empty() || named.contains(form)).collect::<Vec<_>>().into_iter()
 }
 
 impl Stage {
-    fn set(name: &'static str) -> Self {
-        let stage = Self { name, panel: Panel::start_armed_and_impatient(), site: SqliteSite::start(), newcomer: Panel::start_calm() };
-        set_password(&stage.panel);
+    fn set((name, kind): (&'static str, Kind)) -> Self {
+        let postgres = (kind == Kind::Postgres).then(|| Postgres::shared().create("panel").url("postgres"));
+        let panel = Panel::start_armed_and_impatient(postgres.as_deref());
+        let catalogue = postgres.unwrap_or_else(|| format!("sqlite://{}", panel.server.data.join("catalogue.db").display()));
+        let stage = Self { name, catalogue, panel, site: SqliteSite::start(), newcomer: Panel::start_calm() };
+        stage.set_password();
         stage
     }
 
@@ -81,13 +89,64 @@ impl Stage {
         json!({
             "base": panel.server.url, "token": token.trim(), "points": panel.scratch.join("points"), "restart": self.restart(),
             "site": { "id": id, "title": title, "root": site.root, "database": site.database(), "url": url },
-            "backup": backup.id, "expired": expired_link(panel, &backup.id), "first": first_link(&self.newcomer),
+            "backup": backup.id, "expired": self.expired_link(&backup.id), "first": first_link(&self.newcomer),
         })
     }
 
     /// A test that makes this file wants the server killed and started again.
     fn restart(&self) -> PathBuf {
         self.panel.scratch.join("restart")
+    }
+
+    fn set_password(&self) {
+        wait_for(async {
+            let hash = base::password::hash(&Secret::new(PASSWORD)).await.unwrap();
+            let pool = Pool::connect(&self.catalogue, 1, Clock::system()).await.unwrap();
+            let mut conn = pool.get().await.unwrap();
+            let account = db::accounts::find_by_email(&mut conn, EMAIL).await.unwrap().unwrap();
+            assert!(db::accounts::set_password(&mut conn, &account.id.into(), &hash).await.unwrap());
+            drop(conn);
+            pool.close().await;
+        });
+    }
+
+    /// The page of a link to the files of a backup that was made for an hour, two hours ago: by the product itself, whose clock
+    /// stood there. (The signature covers the expiry: one that is changed afterwards is no link at all.)
+    fn expired_link(&self, backup: &str) -> String {
+        wait_for(async {
+            let two_hours_ago = Clock::fixed(Clock::system().now().plus(-2 * 3600 * Millis::SECOND));
+            let app = self.app_at(two_hours_ago).await;
+            let mut conn = app.pool.get().await.unwrap();
+            let account = db::accounts::find_by_email(&mut conn, EMAIL).await.unwrap().unwrap();
+            drop(conn);
+            let actor = Actor {
+                account: AccountId(account.id),
+                email: account.email,
+                administrator: true,
+                scope: Scope::all(),
+                tenant: None,
+                address: "192.0.2.1".into(),
+            };
+            let made = downloads::create(&app, &actor, &BackupId(backup.to_owned()), Element::Files, Some(1)).await.unwrap();
+            app.pool.close().await;
+            made.page.expect("it was good then")
+        })
+    }
+
+    /// The rooms of a panel put together in this process, at another time.
+    async fn app_at(&self, clock: Clock) -> App {
+        let data = &self.panel.server.data;
+        App {
+            pool: Pool::connect(&self.catalogue, 1, clock).await.unwrap(),
+            sealer: Sealer::load(&data.join("master.key")).unwrap(),
+            store: Location::parse(&format!("file://{}", data.join("repositories").display())).unwrap(),
+            public_url: self.panel.server.url.clone(),
+            mailer: None,
+            caller: sitekeep::webhooks::Caller::default(),
+            queue: queue::Settings::default(),
+            settings: Settings::default(),
+            configured: std::sync::Arc::default(),
+        }
     }
 }
 
@@ -97,63 +156,8 @@ fn first_link(panel: &Panel) -> String {
     log.split_whitespace().find(|word| word.contains("/first/")).unwrap_or_else(|| panic!("no link in:\n{log}")).to_owned()
 }
 
-fn catalogue(panel: &Panel) -> String {
-    format!("sqlite://{}", panel.server.data.join("catalogue.db").display())
-}
-
 fn wait_for<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
-fn set_password(panel: &Panel) {
-    wait_for(async {
-        let hash = base::password::hash(&Secret::new(PASSWORD)).await.unwrap();
-        let pool = Pool::connect(&catalogue(panel), 1, Clock::system()).await.unwrap();
-        let mut conn = pool.get().await.unwrap();
-        let account = db::accounts::find_by_email(&mut conn, EMAIL).await.unwrap().unwrap();
-        assert!(db::accounts::set_password(&mut conn, &account.id.into(), &hash).await.unwrap());
-        drop(conn);
-        pool.close().await;
-    });
-}
-
-/// The page of a link to the files of a backup that was made for an hour, two hours ago: by the product itself, whose clock
-/// stood there. (The signature covers the expiry: one that is changed afterwards is no link at all.)
-fn expired_link(panel: &Panel, backup: &str) -> String {
-    wait_for(async {
-        let two_hours_ago = Clock::fixed(Clock::system().now().plus(-2 * 3600 * Millis::SECOND));
-        let app = app_at(panel, two_hours_ago).await;
-        let mut conn = app.pool.get().await.unwrap();
-        let account = db::accounts::find_by_email(&mut conn, EMAIL).await.unwrap().unwrap();
-        drop(conn);
-        let actor = Actor {
-            account: AccountId(account.id),
-            email: account.email,
-            administrator: true,
-            scope: Scope::all(),
-            tenant: None,
-            address: "192.0.2.1".into(),
-        };
-        let made = downloads::create(&app, &actor, &BackupId(backup.to_owned()), Element::Files, Some(1)).await.unwrap();
-        app.pool.close().await;
-        made.page.expect("it was good then")
-    })
-}
-
-/// The rooms of a panel put together in this process, at another time.
-async fn app_at(panel: &Panel, clock: Clock) -> App {
-    let data = &panel.server.data;
-    App {
-        pool: Pool::connect(&catalogue(panel), 1, clock).await.unwrap(),
-        sealer: Sealer::load(&data.join("master.key")).unwrap(),
-        store: Location::parse(&format!("file://{}", data.join("repositories").display())).unwrap(),
-        public_url: panel.server.url.clone(),
-        mailer: None,
-        caller: sitekeep::webhooks::Caller::default(),
-        queue: queue::Settings::default(),
-        settings: Settings::default(),
-        configured: std::sync::Arc::default(),
-    }
 }
 
 /// Runs Playwright to its end; starts a server again when a test asks for it.

@@ -12,6 +12,7 @@ use crate::domain::space::Space;
 use crate::domain::view::{Fate, Retention, Simulated, Simulation};
 use crate::domain::weekday::Weekday;
 use leptos::prelude::*;
+use std::collections::HashMap;
 
 /// *Kept because …*, and *goes on … by …*.
 pub fn fate(fate: &Fate) -> AnyView {
@@ -31,14 +32,23 @@ fn by(fate: &Fate) -> String {
     fate.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default()
 }
 
-/// What somebody typed into the form of the rules.
+/// What the form of the rules is filled with.
 #[derive(Clone, Debug, Default)]
 pub struct Typed {
+    /// What stands in fields that were not sent.
     pub rules: Rules,
     /// Whether it is to follow what stands above.
     pub follow: bool,
+    /// The fields as somebody typed them, also where they cannot be read.
+    pub sent: HashMap<String, String>,
     /// What was wrong with it.
     pub problem: Option<(String, Option<String>)>,
+}
+
+impl Typed {
+    fn field(&self, name: &str, otherwise: impl ToString) -> String {
+        self.sent.get(name).cloned().unwrap_or_else(|| otherwise.to_string())
+    }
 }
 
 /// The page of an environment's rules.
@@ -148,11 +158,11 @@ fn form(own: &str, typed: &Typed, above: &'static str, preview: bool) -> AnyView
         <form class="form card" method="post" action=own.to_owned()>
             <h2>"Change the rules"</h2>
             {follow(above, typed.follow)}
-            {policies("Scheduled backups", "scheduled", &rules.scheduled)}
-            {policies("On demand", "on_demand", &rules.on_demand)}
-            {numbers(rules)}
-            {elements(rules)}
-            {when(rules)}
+            {policies("Scheduled backups", "scheduled", &rules.scheduled, typed)}
+            {policies("On demand", "on_demand", &rules.on_demand, typed)}
+            {numbers(typed)}
+            {elements(typed)}
+            {when(typed)}
             <p class="hint">"What new rules keep is kept at once. What they let go stays for another day, and the owners are told."</p>
             <div class="actions">{try_it}<button class="button primary">"Save the rules"</button></div>
         </form>
@@ -168,17 +178,21 @@ fn follow(above: &'static str, chosen: bool) -> AnyView {
     }
 }
 
-fn numbers(rules: &Rules) -> AnyView {
+fn numbers(typed: &Typed) -> AnyView {
+    let rules = &typed.rules;
     let fields = vec![
-        number("Safety backups, days", "safety_days", Some(rules.safety_days)),
-        number("Failed ones, days", "failed_days", Some(rules.failed_days)),
-        number("Days in the trash", "grace_days", Some(rules.grace_days)),
+        number("Safety backups, days", "safety_days", typed.field("safety_days", rules.safety_days)),
+        number("Failed ones, days", "failed_days", typed.field("failed_days", rules.failed_days)),
+        number("Days in the trash", "grace_days", typed.field("grace_days", rules.grace_days)),
     ];
     html! { <div class="numbers">{fields}</div> }
 }
 
-fn elements(rules: &Rules) -> AnyView {
-    let field = |e: Element| number(e.name(), element_field(e), rules.elements.get(&e).copied());
+fn elements(typed: &Typed) -> AnyView {
+    let field = |e: Element| {
+        let days = typed.rules.elements.get(&e).map(i64::to_string).unwrap_or_default();
+        number(e.name(), element_field(e), typed.field(element_field(e), days))
+    };
     let fields: Vec<_> = Element::ALL.into_iter().map(field).collect();
     html! {
         <fieldset><legend>"Elements that go before their backup"</legend>
@@ -187,10 +201,10 @@ fn elements(rules: &Rules) -> AnyView {
     }
 }
 
-fn when(rules: &Rules) -> AnyView {
-    let days = weekdays(rules.purge_on);
+fn when(typed: &Typed) -> AnyView {
+    let days = weekdays(&typed.field("purge_on", typed.rules.purge_on.map(Weekday::word).unwrap_or_default()));
     let day = html! { <div class="field"><label for="purge_on">"Backups go"</label><select class="input" id="purge_on" name="purge_on">{days}</select></div> };
-    let zone = html! { <div class="field"><label for="zone">"Zone of days and weeks"</label><input class="input" id="zone" name="zone" value=rules.zone.clone()/></div> };
+    let zone = html! { <div class="field"><label for="zone">"Zone of days and weeks"</label><input class="input" id="zone" name="zone" value=typed.field("zone", &typed.rules.zone)/></div> };
     html! { <div class="numbers">{day}{zone}</div> }
 }
 
@@ -203,28 +217,31 @@ pub fn element_field(element: Element) -> &'static str {
     }
 }
 
-fn number(label: &'static str, name: &'static str, value: Option<i64>) -> AnyView {
-    let value = value.map(|n| n.to_string()).unwrap_or_default();
+fn number(label: &'static str, name: &'static str, value: String) -> AnyView {
     html! { <div class="field"><label for=name>{super::errors::capital(label)}</label><input class="input" id=name name=name type="number" min="1" max="36500" value=value/></div> }
 }
 
-fn weekdays(chosen: Option<Weekday>) -> Vec<AnyView> {
-    let any = html! { <option value="" selected=chosen.is_none()>"on any day"</option> };
+fn weekdays(chosen: &str) -> Vec<AnyView> {
+    let any = html! { <option value="" selected=chosen.is_empty()>"on any day"</option> };
     let day =
-        |day: &Weekday| html! { <option value=day.word() selected=chosen == Some(*day)>{format!("on {}s only", day.name())}</option> };
+        |day: &Weekday| html! { <option value=day.word() selected={chosen == day.word()}>{format!("on {}s only", day.name())}</option> };
     std::iter::once(any).chain(Weekday::ALL.iter().map(day)).collect()
 }
 
 /// One choice for each policy, with its numbers; the numbers of those that are not chosen are not read.
-fn policies(legend: &'static str, field: &'static str, chosen: &Policy) -> AnyView {
+fn policies(legend: &'static str, field: &'static str, rule: &Policy, typed: &Typed) -> AnyView {
+    let chosen = typed.field(field, rule.name());
     let choice = |(name, numbers): (&'static str, &'static [(&'static str, i64)])| {
-        let values = if chosen.name() == name { chosen.numbers() } else { numbers.iter().map(|n| n.1).collect() };
-        let inputs: Vec<_> =
-            numbers.iter().zip(values).map(|((what, _), value)| counted(format!("{field}.{name}.{what}"), what, value)).collect();
+        let values = if rule.name() == name { rule.numbers() } else { numbers.iter().map(|n| n.1).collect() };
+        let input = |((what, _), value): (&(&'static str, i64), i64)| {
+            let field = format!("{field}.{name}.{what}");
+            counted(field.clone(), what, typed.field(&field, value))
+        };
+        let inputs: Vec<_> = numbers.iter().zip(values).map(input).collect();
         let id = format!("{field}.{name}");
         html! {
             <div class="choice">
-                <input type="radio" id=id.clone() name=field value=name checked=chosen.name() == name/>
+                <input type="radio" id=id.clone() name=field value=name checked={chosen == name}/>
                 <label for=id>{title(name)}</label>
                 <small class="row">{inputs}</small>
             </div>
@@ -234,9 +251,9 @@ fn policies(legend: &'static str, field: &'static str, chosen: &Policy) -> AnyVi
     html! { <fieldset><legend>{legend}</legend><div class="choices">{choices}</div></fieldset> }
 }
 
-fn counted(name: String, what: &str, value: i64) -> AnyView {
+fn counted(name: String, what: &str, value: String) -> AnyView {
     let word = what.replace('_', " ");
-    html! { <label class="number">{word}<input class="input tiny" name=name type="number" min="0" max="36500" value=value.to_string()/></label> }
+    html! { <label class="number">{word}<input class="input tiny" name=name type="number" min="0" max="36500" value=value/></label> }
 }
 
 fn title(name: &str) -> &'static str {

@@ -68,6 +68,32 @@ fn a_backup_that_is_asked_for_wrongly_is_not_made_and_what_was_typed_is_kept() {
 }
 
 #[test]
+fn rules_and_schedules_that_mean_nothing_are_not_saved_and_rules_stay_as_they_were_typed() {
+    let world = World::new();
+    let things = world.things(&world.shop);
+    for path in [env(&things, "/retention"), format!("/tenants/{}/retention", world.acme)] {
+        let set = |fields: &[(&str, &str)]| world.post("owner", &path, &[&[("grace_days", "12"), ("files_days", "7")], fields].concat());
+        let zone = [("zone", "Europe/Atlantis")];
+        refused(&world, "no zone", 400, "Europe/Atlantis", "name=\"zone\" value=\"Europe/Atlantis\"", || set(&zone));
+        for days in ["0", "-1", "ten", "1.5", "99999999999999999999"] {
+            let kept = format!("name=\"safety_days\" type=\"number\" min=\"1\" max=\"36500\" value=\"{days}\"");
+            refused(&world, days, 400, "role=\"alert\"", &kept, || set(&[("safety_days", days)]));
+            let reply = set(&[("safety_days", days)]);
+            let others = ["name=\"grace_days\" type=\"number\" min=\"1\" max=\"36500\" value=\"12\"", "max=\"36500\" value=\"7\""];
+            assert!(others.iter().all(|field| reply.body.contains(field)), "{days}: {}", reply.body);
+        }
+        let policy = [("scheduled", "keep_last"), ("scheduled.keep_last.count", "many")];
+        refused(&world, "no count", 400, "role=\"alert\"", "value=\"many\"", || set(&policy));
+        refused(&world, "no policy", 400, "role=\"alert\"", "value=\"12\"", || set(&[("scheduled", "forever")]));
+    }
+    for path in [env(&things, "/schedule"), format!("/tenants/{}/schedule", world.acme)] {
+        for (field, value) in [("cadence", "hourly"), ("weekday", "someday"), ("hour", "24"), ("zone", "Mars/Olympus")] {
+            refused(&world, value, 400, value, "Save the schedule of", || world.post("owner", &path, &[(field, value)]));
+        }
+    }
+}
+
+#[test]
 fn a_restore_for_which_too_little_was_chosen_shows_the_choice_again() {
     let world = World::new();
     let things = world.things(&world.shop);

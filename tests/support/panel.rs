@@ -36,21 +36,21 @@ impl Panel {
 
     /// With points at which attempts can be made to wait (`base::failpoint`): [`Panel::hold`], [`Panel::let_go`].
     pub fn start_armed(args: &[&str]) -> Self {
-        Self::open_armed(args, &serde_json::json!({ "poll": 0.1, "heartbeat": 0.5 }))
+        Self::open_armed(args, None, &serde_json::json!({ "poll": 0.1, "heartbeat": 0.5 }))
     }
 
     /// The same, but a lost attempt is noticed within seconds, since somebody sits before a screen.
-    pub fn start_armed_and_impatient() -> Self {
+    pub fn start_armed_and_impatient(database_url: Option<&str>) -> Self {
         let queue = serde_json::json!({ "heartbeat": 0.5, "lease": 6.0, "trust": 5.0, "reap": 1.0 });
-        Self::open_armed(&["serve"], &queue)
+        Self::open_armed(&["serve"], database_url, &queue)
     }
 
-    fn open_armed(args: &[&str], queue: &Value) -> Self {
+    fn open_armed(args: &[&str], database_url: Option<&str>, queue: &Value) -> Self {
         let scratch = Scratch::new();
         let points = scratch.join("points");
         std::fs::create_dir(&points).expect("a directory can be made");
         let tune = serde_json::json!({ "queue": queue, "failpoints": points });
-        Self::open(scratch, args, None, &tune.to_string())
+        Self::open(scratch, args, database_url, &tune.to_string())
     }
 
     /// With a mail server, and what is tuned of letters as JSON.

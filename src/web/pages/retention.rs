@@ -67,15 +67,20 @@ fn typed(
     asked: Option<Result<retention::Change>>,
 ) -> (Typed, Option<Rules>, Option<Class>) {
     match asked {
-        None => (Typed { rules: stored.rules.clone(), follow: stored.follows, problem: None }, None, None),
-        Some(Ok(retention::Change::Follow)) => {
-            (Typed { rules: above.rules.clone(), follow: true, problem: None }, Some(above.rules.clone()), None)
-        }
-        Some(Ok(retention::Change::To(rules))) => (Typed { rules: rules.clone(), follow: false, problem: None }, Some(rules), None),
-        Some(Err(e)) => {
-            let typed = Typed { rules: stored.rules.clone(), follow: fields.contains_key("follow"), problem: problem_of(&e) };
-            (typed, None, Some(e.class()))
-        }
+        None => (filled(stored, &Fields::new(), None), None, None),
+        Some(Ok(retention::Change::Follow)) => (filled(stored, fields, None), Some(above.rules.clone()), None),
+        Some(Ok(retention::Change::To(rules))) => (filled(stored, fields, None), Some(rules), None),
+        Some(Err(e)) => (filled(stored, fields, Some(&e)), None, Some(e.class())),
+    }
+}
+
+/// The form as it was sent, or as the rules are.
+fn filled(stored: &view::Retention, sent: &Fields, wrong: Option<&Error>) -> Typed {
+    Typed {
+        rules: stored.rules.clone(),
+        follow: if sent.is_empty() { stored.follows } else { sent.contains_key("follow") },
+        sent: sent.clone(),
+        problem: wrong.and_then(problem_of),
     }
 }
 
@@ -103,13 +108,13 @@ fn sentence(stored: &view::Retention) -> &'static str {
 }
 
 pub async fn tenant_page(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Page {
-    show_tenant(&app, &reader, &TenantId(id), None).await
+    show_tenant(&app, &reader, &TenantId(id), &Fields::new(), None).await
 }
 
-async fn show_tenant(app: &App, reader: &Reader, id: &TenantId, wrong: Option<&Error>) -> Page {
+async fn show_tenant(app: &App, reader: &Reader, id: &TenantId, sent: &Fields, wrong: Option<&Error>) -> Page {
     let tenant = tenants::overview(app, &reader.actor, id).await?;
     let stored = retention::info_of_tenant(app, &reader.actor, id).await?;
-    let typed = Typed { rules: stored.rules.clone(), follow: stored.follows, problem: wrong.and_then(problem_of) };
+    let typed = filled(&stored, sent, wrong);
     let stranger = reader.actor.administrator && tenant.card.role.is_none();
     let shell = reader.shell(format!("What is kept of {}", tenant.card.name)).acting(stranger.then_some(tenant.card.name.as_str()));
     let space = space::of_tenant(app, &reader.actor, id).await?;
@@ -128,7 +133,9 @@ pub async fn save_tenant(State(app): State<App>, reader: Reader, Path(id): Path<
             reader.tell(sentence(&stored)).await?;
             Ok(Redirect::to(&paths::tenant_retention(id.as_str())).into_response())
         }
-        Err(e) if e.class() == Class::Invalid => Ok((status(e.class()), show_tenant(&app, &reader, &id, Some(&e)).await?).into_response()),
+        Err(e) if e.class() == Class::Invalid => {
+            Ok((status(e.class()), show_tenant(&app, &reader, &id, &fields, Some(&e)).await?).into_response())
+        }
         Err(e) => Err(e.into()),
     }
 }
