@@ -149,11 +149,17 @@ async function every(browser, at, out) {
   const chosen = backups.find((b) => b.note === "Before the spring sale");
   const incomplete = backups.find((b) => b.state === "incomplete");
   const e = `/environments/${live.id}`;
+  const [tenant] = await api(at, "/tenants");
+  const t = `/tenants/${tenant.id}`;
   const preview = `${e}/restore/preview?backup=${chosen.id}&to=${live.id}&element=code&element=database&element=files`;
   const pages = {
     fleet: "/", "fleet-nothing": "/?q=zzz", environment: e, "environment-trash": `${e}?trash=1`, "environment-filtered": `${e}?state=failed`,
     "environment-empty": `/environments/${dev.id}`, "backup-form": `${e}/backup`, "restore-choose": `${e}/restore`, "restore-nothing": `/environments/${dev.id}/restore`,
     preview, backup: `/backups/${chosen.id}`, "backup-incomplete": incomplete && `/backups/${incomplete.id}`, jobs: "/jobs", job: `/jobs/${chosen.job}`,
+    schedule: `${e}/schedule`, "schedule-tried": `${e}/schedule?preview=1&enabled=1&cadence=weekly&weekday=friday&hour=4&zone=Europe%2FBerlin`,
+    retention: `${e}/retention`, "retention-tried": `${e}/retention?preview=1&on_demand=keep_last&on_demand.keep_last.count=1`,
+    tenant: t, "tenant-schedule": `${t}/schedule`, "tenant-retention": `${t}/retention`, alarms: `${t}/alarms`, "admin-plan": `/admin${t}/plan`,
+    "admin-environment": `/admin${e}`, "admin-remove": `/admin${e}/remove`,
     account: "/account", "second-factor": "/account/second-factor", tenants: "/tenants", nowhere: "/nowhere",
     ...Object.fromEntries(["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => [`admin-${p.replace("/", "-")}`, `/admin/${p}`])),
   };

@@ -169,7 +169,7 @@ fn the_page_of_a_log_that_is_weighed_is_a_full_one() {
     let world = World::new();
     let browser = world.signed_in();
     let log = browser.get(&world.path("/environments/{id}")).is(200);
-    assert_eq!(log.body.matches("<tr role=\"row\">").count(), 26, "25 backups and the head");
+    assert_eq!(log.body.matches("<tr role=\"row\">").count(), 21, "20 backups and the head");
     let choices = browser.get(&world.path("/environments/{id}/restore")).is(200);
     assert_eq!(choices.body.matches("name=\"backup\"").count(), 50);
 }

@@ -16,7 +16,7 @@ test("rules are tried on the real backups before they are saved", everybody, asy
   const before = await api(`/environments/${site.id}/retention`);
   await open(page, site);
   await expect(page.getByRole("row").filter({ hasText: "Before the browser came" }).or(page.locator("#simulation tbody tr")).first()).toBeVisible();
-  await demanded(page).getByLabel("The newest", { exact: true }).check();
+  await demanded(page).getByLabel("The newest ones", { exact: true }).check();
   await demanded(page).locator("[name='on_demand.keep_last.count']").fill("1");
   await page.getByRole("button", { name: "Preview" }).click();
   await expect(page.getByRole("heading", { name: "What these rules would do" })).toBeVisible();
@@ -24,10 +24,10 @@ test("rules are tried on the real backups before they are saved", everybody, asy
   await expect(page.locator("#simulation tbody tr")).toHaveCount((await api(`/environments/${site.id}/backups?limit=500`)).length);
   await examine(page);
   // It was only tried: what was chosen stands in the form, and what is in force is what it was.
-  await expect(demanded(page).getByLabel("The newest", { exact: true })).toBeChecked();
+  await expect(demanded(page).getByLabel("The newest ones", { exact: true })).toBeChecked();
   expect(await api(`/environments/${site.id}/retention`)).toEqual(before);
 
-  await demanded(page).getByLabel("Days, and the newest for ever").check();
+  await demanded(page).getByLabel("All of the last days, and the newest ones for ever").check();
   await scheduled(page).locator("[name='scheduled.promote_oldest.daily']").fill("9");
   await page.getByRole("button", { name: "Save the rules" }).click();
   await expect(page.getByRole("status").first()).toContainText("The rules are saved.");

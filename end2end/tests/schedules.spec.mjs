@@ -26,14 +26,14 @@ test("a schedule is tried before it is saved, and says when backups are made nex
 
 test("switched off it keeps what it says, and another one is followed again", everybody, async ({ page, site }) => {
   await visit(page, `/environments/${site.id}/schedule`);
-  await form(page).getByLabel("Make backups by themselves").uncheck();
+  await form(page).getByLabel("Make backups automatically").uncheck();
   await form(page).getByLabel("Hour", { exact: true }).selectOption("5");
   await page.getByRole("button", { name: `Save the schedule of ${site.title}` }).click();
   await expect(page.getByRole("status")).toContainText("switched off");
   await expect(form(page).getByLabel("Hour", { exact: true })).toHaveValue("5");
   await page.getByRole("button", { name: /^Follow / }).click();
   await expect(page.getByRole("status")).toContainText("counts from now on");
-  await expect(form(page).getByLabel("Make backups by themselves")).toBeChecked();
+  await expect(form(page).getByLabel("Make backups automatically")).toBeChecked();
 });
 
 test("a run is begun by hand", everybody, async ({ page, site }) => {

@@ -75,7 +75,7 @@ fn row(o: &Overview, r: &LogRow) -> AnyView {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead regular"><a href=paths::backup(&r.id)>{time(r.created)}</a></th>
             <td role="cell" class="lead">{state(r.state.word())}</td>
-            <td role="cell"><strong class="wrap">{r.reason.clone()}</strong><small class="wrap">{r.initiator.clone()}</small>{due}{message}</td>
+            <td role="cell" class="said"><strong class="wrap">{r.reason.clone()}</strong><small class="wrap">{r.initiator.clone()}</small>{due}{message}</td>
             <td role="cell"><ul class="elements">{elements}</ul></td>
             <td role="cell" data-label="Kept"><div class="stack tight small">{kept(o, r)}</div></td>
         </tr>

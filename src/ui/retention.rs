@@ -153,7 +153,7 @@ fn summary(stored: &Retention, follows: &'static str) -> AnyView {
 fn form(own: &str, typed: &Typed, above: &'static str, preview: bool) -> AnyView {
     let rules = &typed.rules;
     let try_it = preview
-        .then(|| html! { <button class="button" formmethod="get" formaction=own.to_owned() name="preview" value="1">"Preview"</button> });
+        .then(|| html! { <button class="button" formmethod="get" formaction=format!("{own}#simulation") name="preview" value="1">"Preview"</button> });
     html! {
         <form class="form card" method="post" action=own.to_owned()>
             <h2>"Change the rules"</h2>
@@ -258,12 +258,12 @@ fn counted(name: String, what: &str, value: String) -> AnyView {
 
 fn title(name: &str) -> &'static str {
     match name {
-        "promote_oldest" => "Promote the oldest",
-        "keep_newest_of_period" => "The newest of each period",
-        "nightly_weekly" => "Nightly a week, weekly a month",
-        "keep_within" => "Those of the last days",
-        "keep_last" => "The newest",
-        _ => "Days, and the newest for ever",
+        "promote_oldest" => "Daily, weekly and monthly ones: the oldest are promoted",
+        "keep_newest_of_period" => "The newest of each day, week, month and year",
+        "nightly_weekly" => "Nightly ones, and weekly ones for longer",
+        "keep_within" => "All of the last days",
+        "keep_last" => "The newest ones",
+        _ => "All of the last days, and the newest ones for ever",
     }
 }
 

@@ -59,7 +59,7 @@ fn upcoming(p: &SchedulePage) -> AnyView {
     let tried = p.shown != p.saved;
     let heading = if tried { "The next runs, if you save this" } else { "The next runs" };
     let rows: Vec<_> = p.upcoming.iter().map(|at| html! { <li>{in_zones(*at, zone)}</li> }).collect();
-    let body = if p.shown.enabled { html! { <ol>{rows}</ol> }.into_any() } else { html! { <p>"None: it is switched off."</p> }.into_any() };
+    let body = if p.shown.enabled { html! { <ol class="stack tight">{rows}</ol> }.into_any() } else { html! { <p>"None: it is switched off."</p> }.into_any() };
     html! {
         <div class="card stack tight" id="upcoming" data-part="">
             <h2>{heading}</h2>
@@ -99,7 +99,7 @@ fn form(action: &str, rule: &Schedule, whose: &str, upcoming: AnyView) -> AnyVie
     html! {
         <form class="form card" method="post" action=action.to_owned() data-previews="upcoming">
             <div class="choices">
-                <label class="choice"><input type="checkbox" name="enabled" value="1" checked=rule.enabled/>"Make backups by themselves"
+                <label class="choice"><input type="checkbox" name="enabled" value="1" checked=rule.enabled/>"Make backups automatically"
                     <small>"Switched off, nothing of what is chosen below is lost."</small></label>
             </div>
             <fieldset><legend>"How often"</legend><div class="choices">{ways}</div></fieldset>

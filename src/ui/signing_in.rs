@@ -83,8 +83,8 @@ pub fn resume(kept: Kept, zone: Zone) -> String {
         html! {
             <a class="wordmark" href="/">{wordmark()}</a>
             <div class="card stack">
-                <h1>"You are signed in again"</h1>
-                <p>"This is what you had typed. Nothing has been done with it yet."</p>
+                <h1>{if shown.is_empty() { "You are signed in" } else { "You are signed in again" }}</h1>
+                <p>{if shown.is_empty() { "What you asked for has not been done yet." } else { "This is what you had typed. Nothing has been done with it yet." }}</p>
                 <dl class="facts">{shown}</dl>
                 <form class="form" method="post" action=kept.path.clone()>
                     {hidden}

@@ -23,8 +23,8 @@ fn table(rows: &[SpaceRow]) -> Option<AnyView> {
             <tr role="row">
                 <th role="rowheader" scope="row" class="regular"><a class="wrap" href=paths::environment(&r.environment_id)>{r.environment.clone()}</a></th>
                 <td role="cell" class="num" data-label="Backups">{r.backups}</td>
-                <td role="cell" class="num" data-label="Restored">{units::size(r.size)}</td>
-                <td role="cell" class="num" data-label="New">{units::size(r.stored)}</td>
+                <td role="cell" class="num" data-label="Size">{units::size(r.size)}</td>
+                <td role="cell" class="num" data-label="Stored">{units::size(r.stored)}</td>
                 <td role="cell" class="num" data-label="In the trash">{units::size(r.trash)}</td>
             </tr>
         }
@@ -36,7 +36,7 @@ fn table(rows: &[SpaceRow]) -> Option<AnyView> {
                 <caption class="sr">"Space by environment"</caption>
                 <thead role="rowgroup"><tr role="row">
                     <th role="columnheader" scope="col">"Environment"</th><th role="columnheader" scope="col" class="num">"Backups"</th>
-                    <th role="columnheader" scope="col" class="num">"Restored"</th><th role="columnheader" scope="col" class="num">"New"</th>
+                    <th role="columnheader" scope="col" class="num">"Size"</th><th role="columnheader" scope="col" class="num">"Stored"</th>
                     <th role="columnheader" scope="col" class="num">"In the trash"</th>
                 </tr></thead>
                 <tbody role="rowgroup">{lines}</tbody>

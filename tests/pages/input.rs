@@ -290,6 +290,9 @@ fn what_was_typed_while_the_session_ended_can_be_sent_after_signing_in_again() {
     let body = form(&[("element", "code"), ("note", "long & \"quoted\" <words>"), ("key", "k")]);
     let door = world.with("", "POST", &path, &body);
     assert!(door.status == 401 && door.body.contains("Your session has ended"));
+    // A button without a form around it, pressed by somebody who was never signed in.
+    let bare = world.with("", "POST", "/links/dl_something/renew", "");
+    assert!(bare.status == 401 && bare.body.contains("Sign in to go on") && !bare.body.contains("has ended"));
     let value = |name: &str| {
         let rest = door.body.split(&format!("name=\"{name}\" value=\"")).nth(1).expect("it is kept");
         rest.split('"').next().unwrap_or_default().replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&")

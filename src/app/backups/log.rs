@@ -15,7 +15,7 @@ use crate::domain::rights::Right;
 use crate::domain::state::BackupState;
 
 /// Backups on one page of a log.
-const PAGE: usize = 25;
+const PAGE: usize = 20;
 /// Backups that a restore offers; older ones are reached from the log.
 const CHOICES: usize = 50;
 

@@ -48,7 +48,7 @@ fn by_site(store: &Store) -> Option<AnyView> {
     (!rows.is_empty()).then(|| {
         html! {
             <section class="stack"><h2>"Repositories"</h2>
-                {table("Repositories by site", &["Site", "#Backups", "#Stored", "#On the storage", "Health", "Location"], rows)}
+                {table("Repositories by site", &["Site", "#Backups", "#Stored", "#On the storage", "Health"], rows)}
                 <p class="small soft">"What is stored is what the backups added, as the catalogue knows it; equal content is stored once."</p>
             </section>
         }
@@ -58,12 +58,12 @@ fn by_site(store: &Store) -> Option<AnyView> {
 fn row(r: &Repository) -> AnyView {
     html! {
         <tr role="row">
-            <th role="rowheader" scope="row" class="lead"><span class="wrap">{format!("{}/{}", r.tenant, r.site)}</span></th>
+            <th role="rowheader" scope="row" class="lead"><span class="wrap">{format!("{}/{}", r.tenant, r.site)}</span>
+                <small><code class="wrap">{r.location.clone()}</code></small></th>
             <td role="cell" class="num" data-label="Backups"><span>{r.backups}</span></td>
             <td role="cell" class="num" data-label="Stored"><span>{units::size(r.bytes)}</span></td>
             <td role="cell" class="num" data-label="On the storage"><span>{r.health.bytes.map_or_else(|| "not measured".into(), units::size)}</span></td>
             <td role="cell" data-label="Health"><div class="small stack tight">{space::health(&r.health)}</div></td>
-            <td role="cell" data-label="Location"><code class="wrap">{r.location.clone()}</code></td>
         </tr>
     }
 }

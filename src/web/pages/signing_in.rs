@@ -114,13 +114,14 @@ pub async fn leave(State(app): State<App>, reader: Reader) -> Page<Redirect> {
     Ok(Redirect::to("/signin"))
 }
 
-/// The page for somebody whose session ended while they filled in a form.
+/// The page for somebody whose session ended while they filled in a form, or who pressed a button without having one.
 pub fn interrupted(path: &str, body: &str) -> Html<String> {
     let kept = Kept { path: path.to_owned(), body: without_secrets(body) };
-    let problem = Some((
-        "Your session has ended".to_owned(),
-        Some("Sign in again: what you had typed is kept, and you can send it afterwards.".to_owned()),
-    ));
+    let (what, hint) = match body.is_empty() {
+        true => ("Sign in to go on", "What you asked for can be sent afterwards."),
+        false => ("Your session has ended", "Sign in again: what you had typed is kept, and you can send it afterwards."),
+    };
+    let problem = Some((what.to_owned(), Some(hint.to_owned())));
     Html(ui::signing_in::page(SignIn { kept: Some(kept), problem, ..SignIn::default() }))
 }
 
