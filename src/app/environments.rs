@@ -175,8 +175,13 @@ pub async fn overview(app: &App, actor: &Actor, id: &EnvironmentId, zone: Zone) 
 }
 
 /// The page of an environment: what stands above its log, a page of the log, and the jobs that run or wait on it.
-pub async fn page(app: &App, actor: &Actor, id: &EnvironmentId, asked: LogQuery, zone: Zone) -> Result<(Overview, Log, Vec<JobRow>)> {
-    let now = app.pool.now().await?;
+pub async fn page(
+    app: &App,
+    actor: &Actor,
+    id: &EnvironmentId,
+    asked: LogQuery,
+    (now, zone): (Millis, Zone),
+) -> Result<(Overview, Log, Vec<JobRow>)> {
     let mut conn = app.pool.get().await?;
     // Finding the environment is being allowed to see it, and with it all that follows.
     let overview = overview_in(&mut conn, app, actor, id, now, zone).await?;

@@ -1,5 +1,6 @@
 //! Backups and their elements.
 
+use super::packed::{Fields, packed};
 use super::{changed, rows, run};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -168,7 +169,7 @@ pub async fn log(
 }
 
 /// An element as a list shows it: without what only its backup's own page tells.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Chip {
     pub backup_id: String,
     pub element: String,
@@ -183,13 +184,26 @@ pub async fn chips(conn: &mut Conn, tenant: &TenantId, backups: &[String]) -> Re
         return Ok(Vec::new());
     }
     let sql = format!(
-        "select backup_id, element, state, size, files from backup_elements where tenant_id = $1 and backup_id in ({}) order by element",
+        "select string_agg(concat(backup_id, '|', element, '|', state, '|', size, '|', files), ';')
+         from backup_elements where tenant_id = $1 and backup_id in ({})",
         super::holders(2, backups.len())
     );
     // Made of numbered holders alone.
-    let query = sqlx::query_as::<_, Chip>(sqlx::AssertSqlSafe(sql)).bind(tenant.0.clone());
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(tenant.0.clone());
     let query = backups.iter().fold(query, |query, id| query.bind(id.clone()));
-    Ok(query.fetch_all(conn).await?)
+    let mut all = packed(conn, query, chip).await?;
+    all.sort_by(|a, b| a.element.cmp(&b.element));
+    Ok(all)
+}
+
+fn chip(mut fields: Fields<'_>) -> Option<Chip> {
+    Some(Chip {
+        backup_id: fields.text()?,
+        element: fields.text()?,
+        state: fields.text()?,
+        size: fields.number()??,
+        files: fields.number()??,
+    })
 }
 
 /// How many backups of an environment ended on one day in which state.

@@ -13,6 +13,7 @@ pub mod guesses;
 pub mod letters;
 pub mod links;
 pub mod one_time_links;
+mod packed;
 pub mod places;
 pub mod recipients;
 pub mod restores;

@@ -1,5 +1,6 @@
 //! Retention: the rules, what they judge, the way out of the trash, and the clock that deletion trusts.
 
+use super::packed::{Fields, packed};
 use super::{changed, rows, run};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -89,7 +90,7 @@ pub async fn set_hold(conn: &mut Conn, id: &EnvironmentId, until: Option<Millis>
 }
 
 /// A backup as it is judged.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Past {
     pub id: String,
     pub state: String,
@@ -103,19 +104,38 @@ pub struct Past {
     pub proven_at: Option<i64>,
 }
 
-/// Everything of an environment that does not lie in the trash, newest first.
+/// Everything of an environment that does not lie in the trash, newest first. Every page of a log judges all of it.
 pub async fn history(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId) -> Result<Vec<Past>> {
     let sql = "
-        select b.id, b.state, b.reason, b.keep_for_days, b.pinned, b.label, b.created_at, b.finished_at, b.proven_at,
-               cast(case when exists (
-                 select 1 from restores r
-                 where r.tenant_id = b.tenant_id and (r.backup_id = b.id or r.safety_backup_id = b.id)
-                   and (r.undo_until is not null or r.state in ('queued', 'running', 'unwinding', 'stuck'))
-               ) then 1 else 0 end as bigint) as needed
+        select string_agg(concat(
+                 b.id, '|', b.state, '|', b.reason, '|', b.keep_for_days, '|', b.pinned, '|', b.label, '|', b.created_at, '|',
+                 b.finished_at, '|', b.proven_at, '|', case when b.id in (
+                   select r.backup_id from restores r
+                   where r.tenant_id = $1 and (r.undo_until is not null or r.state in ('queued', 'running', 'unwinding', 'stuck'))
+                   union all
+                   select r.safety_backup_id from restores r
+                   where r.tenant_id = $1 and (r.undo_until is not null or r.state in ('queued', 'running', 'unwinding', 'stuck'))
+                 ) then 1 else 0 end), ';')
         from backups b
-        where b.tenant_id = $1 and b.environment_id = $2 and b.deleted_at is null
-        order by b.created_at desc, b.id desc";
-    Ok(rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).fetch_all(conn).await?)
+        where b.tenant_id = $1 and b.environment_id = $2 and b.deleted_at is null";
+    let mut all = packed(conn, rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()), past).await?;
+    all.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+    Ok(all)
+}
+
+fn past(mut fields: Fields<'_>) -> Option<Past> {
+    Some(Past {
+        id: fields.text()?,
+        state: fields.text()?,
+        reason: fields.text()?,
+        keep_for_days: fields.number()?,
+        pinned: fields.number()??,
+        label: Some(fields.text()?).filter(|label| !label.is_empty()),
+        created_at: fields.number()??,
+        finished_at: fields.number()?,
+        proven_at: fields.number()?,
+        needed: fields.number()??,
+    })
 }
 
 /// An element that still has its content; `purge_at` when it is to go before its set.

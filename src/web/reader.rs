@@ -49,6 +49,11 @@ impl Reader {
         Ok(Some(Self { actor, session, zone, now, jobs, path: parts.uri.path().to_owned(), flash }))
     }
 
+    /// The time of the request, and the zone to show it in.
+    pub fn here_and_now(&self) -> (Millis, Zone) {
+        (self.now, self.zone)
+    }
+
     /// What surrounds the page.
     pub fn shell(&self, title: impl Into<String>) -> Shell {
         Shell {

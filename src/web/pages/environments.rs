@@ -16,7 +16,7 @@ use axum_extra::extract::Form;
 
 pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>, Query(asked): Query<LogQuery>) -> Page {
     let id = EnvironmentId(id);
-    let (overview, log, jobs) = environments::page(&app, &reader.actor, &id, asked, reader.zone).await?;
+    let (overview, log, jobs) = environments::page(&app, &reader.actor, &id, asked, reader.here_and_now()).await?;
     let shell = shell(&reader, &overview, overview.card.title());
     Ok(Html(ui::environments::page(shell, ui::environments::Page { overview, log, jobs })))
 }
