@@ -202,7 +202,7 @@ fn a_name_that_leads_into_our_own_network_is_not_called_even_when_it_was_added_b
 }
 
 #[test]
-fn a_backup_that_shrank_by_half_is_told_and_the_next_like_it_closes_the_alarm() {
+fn a_backup_that_shrank_by_half_is_told_and_one_like_it_closes_the_alarm_after_a_day() {
     block_on(async {
         let stage = Stage::new().await;
         let root = stage.at.directory();
@@ -222,7 +222,13 @@ fn a_backup_that_shrank_by_half_is_told_and_the_next_like_it_closes_the_alarm() 
         let all = alarms::list(&stage.app, &stage.owner, &stage.tenant).await.unwrap();
         assert!(all[0].message.starts_with("the files shrank by half or more"), "{all:?}");
         make(150_000).await;
-        assert!(stage.open().await.is_empty());
+        assert_eq!(stage.open().await, [Cause::Size], "whoever shrank it could make another one, too");
+        stage.clock.advance(24 * HOUR);
+        make(150_000).await;
+        assert!(stage.open().await.is_empty(), "it is as it should be");
+        make(20_000).await;
+        make(140_000).await;
+        assert!(stage.open().await.is_empty(), "as it was before");
     });
 }
 

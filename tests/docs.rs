@@ -68,6 +68,7 @@ fn named_commands(text: &str) -> BTreeSet<String> {
             "restore",
             "retention",
             "schedule",
+            "webhook",
             "job",
             "recovery",
         ];

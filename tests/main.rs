@@ -33,4 +33,5 @@ mod schedules;
 mod secrets_mysql;
 mod support;
 mod support_test;
+mod webhooks;
 mod weight;

@@ -10,6 +10,7 @@ mod input;
 mod origins;
 mod others;
 mod payloads;
+mod previews;
 mod rights;
 mod roles;
 mod sessions;

@@ -138,8 +138,16 @@ fn a_tenant_is_made_planned_and_suspended() {
     let path = format!("/admin/tenants/{id}/plan");
     let wrong = admin.post(&path, &[("plan", "paid"), ("gigabytes", "much"), ("backups", "3")]).is(400);
     assert_eq!((wrong.value("gigabytes").as_deref(), wrong.value("backups").as_deref()), (Some("much"), Some("3")));
-    admin.post(&path, &[("plan", "paid"), ("gigabytes", "2,5"), ("backups", "3"), ("schedules", "1")]).leads_to("/admin/tenants");
-    assert!(admin.get("/admin/tenants").text().contains("paid 0 B of 2.5 GB 0 of 3"), "{}", admin.get("/admin/tenants").text());
+    for jobs in ["0", "many", "100000"] {
+        admin.post(&path, &[("plan", "paid"), ("jobs", jobs)]).is(400);
+    }
+    let paid = [("plan", "paid"), ("gigabytes", "2,5"), ("backups", "3"), ("jobs", "8"), ("schedules", "1")];
+    admin.post(&path, &paid).leads_to("/admin/tenants");
+    assert!(
+        admin.get("/admin/tenants").text().contains("paid 8 jobs at once 0 B of 2.5 GB 0 of 3"),
+        "{}",
+        admin.get("/admin/tenants").text()
+    );
     assert_eq!(admin.get(&path).value("gigabytes").as_deref(), Some("2.5"));
     let acme = TenantId(id.clone());
     let env = house.site("acme", "shop", "live");

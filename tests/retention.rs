@@ -1,6 +1,9 @@
 //! Retention as a whole: what is shown is what is done, nothing that could be wanted goes unseen, and who was let in by
 //! mistake destroys nothing in a day.
 
+mod held;
+mod tenants;
+
 use crate::support::app::{Installation, backup_row};
 use crate::support::restic::Restic;
 use crate::support::{digest, write};
@@ -278,7 +281,7 @@ fn what_lay_long_enough_in_the_trash_leaves_the_repository_and_nothing_else_does
 fn damage_that_is_found_by_reading_back_is_an_alarm_until_a_whole_round_finds_none() {
     block_on(async {
         let mut w = World::new().await;
-        w.back_up().await;
+        let backup = w.back_up().await;
         w.days(2).await;
         let open = async |w: &World| {
             let all = alarms::list(&w.at.app, &w.owner, &w.tenant).await.unwrap();
@@ -293,6 +296,8 @@ fn damage_that_is_found_by_reading_back_is_an_alarm_until_a_whole_round_finds_no
         w.days(2).await;
         let name = pack.file_name().unwrap().to_string_lossy().into_owned();
         assert!(open(&w).await[0].contains(&name), "{:?} is not about {name}", open(&w).await);
+        assert!(open(&w).await[0].contains("1 backup needs them: shop.live of "), "{:?}", open(&w).await);
+        assert!(open(&w).await[0].contains(&backup.0), "{:?}", open(&w).await);
         assert_eq!(w.letters("alarm").await, 1, "the owner was told once, although it was found twice");
         write(&pack, &sound);
         w.days(2).await;

@@ -7,8 +7,9 @@ use crate::base::sql::Conn;
 use crate::base::units;
 use crate::db;
 use crate::domain::ids::TenantId;
-use crate::domain::names;
 use crate::domain::page::TenantRow;
+use crate::domain::rights::Right;
+use crate::domain::{names, view};
 
 /// Every tenant with what it has and uses.
 pub async fn tenants(app: &App, actor: &Actor) -> Result<Vec<TenantRow>> {
@@ -21,6 +22,7 @@ pub async fn tenants(app: &App, actor: &Actor) -> Result<Vec<TenantRow>> {
         plan: t.plan,
         quota_bytes: t.quota_bytes.map(i64::unsigned_abs),
         quota_backups: t.quota_backups.map(i64::unsigned_abs),
+        jobs_at_once: t.jobs_at_once.map(i64::unsigned_abs),
         schedules: t.schedules_allowed == 1,
         sites: t.sites.unsigned_abs(),
         members: t.members.unsigned_abs(),
@@ -30,23 +32,48 @@ pub async fn tenants(app: &App, actor: &Actor) -> Result<Vec<TenantRow>> {
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// What a tenant may use.
+/// What a tenant may use; no limit where none is given.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub name: String,
     pub bytes: Option<u64>,
     pub backups: Option<u64>,
+    /// Jobs that run at once; as many as of everybody where none is given.
+    pub jobs: Option<u64>,
     /// Backups may be made by a schedule.
     pub schedules: bool,
+}
+
+/// More than that no installation has workers for.
+const MOST_JOBS: u64 = 1_000;
+
+/// What a tenant may use, for its members.
+pub async fn find(app: &App, actor: &Actor, id: &TenantId) -> Result<view::TenantPlan> {
+    let mut conn = app.pool.get().await?;
+    access::in_tenant(&mut conn, actor, id, Right::View, "tenant").await?;
+    let row = db::tenants::plan(&mut conn, id).await?.ok_or_else(|| access::hidden("tenant"))?;
+    let unsigned = |n: Option<i64>| n.map(i64::unsigned_abs);
+    Ok(view::TenantPlan {
+        plan: row.plan,
+        bytes: unsigned(row.quota_bytes),
+        backups: unsigned(row.quota_backups),
+        jobs_at_once: unsigned(row.jobs_at_once),
+        schedules: row.schedules_allowed == 1,
+    })
 }
 
 /// Sets a tenant's plan.
 ///
 /// # Errors
-/// `Invalid` when the plan's name is not one word of up to 40 characters.
+/// `Invalid` when the plan's name is not one word of up to 40 characters, or for jobs that no tenant can have.
 pub async fn set(app: &App, actor: &Actor, id: &TenantId, plan: &Plan) -> Result<()> {
     access::administer(actor)?;
     names::check("plan", &plan.name)?;
+    if plan.jobs.is_some_and(|n| n == 0 || n > MOST_JOBS) {
+        return Err(
+            Error::invalid(format!("a tenant has 1 to {MOST_JOBS} jobs at once")).hint("to let nothing begin any more, suspend the tenant")
+        );
+    }
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let signed = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
@@ -54,6 +81,7 @@ pub async fn set(app: &App, actor: &Actor, id: &TenantId, plan: &Plan) -> Result
         plan: plan.name.clone(),
         quota_bytes: signed(plan.bytes),
         quota_backups: signed(plan.backups),
+        jobs_at_once: signed(plan.jobs),
         schedules_allowed: i64::from(plan.schedules),
     };
     if !db::tenants::set_plan(&mut tx, id, &row).await? {
@@ -62,8 +90,9 @@ pub async fn set(app: &App, actor: &Actor, id: &TenantId, plan: &Plan) -> Result
     let bytes = plan.bytes.map_or("no limit of space".into(), units::size);
     let backups = plan.backups.map_or("no limit of backups".into(), |n| units::count(n, "backup"));
     let schedules = if plan.schedules { "with schedules" } else { "without schedules" };
-    activity::record(&mut tx, now, actor, Some(id), "tenant.plan", &id.0, &format!("{}: {bytes}, {backups}, {schedules}", plan.name))
-        .await?;
+    let jobs = plan.jobs.map_or("as many jobs at once as everybody".into(), |n| format!("{} at once", units::count(n, "job")));
+    let detail = format!("{}: {bytes}, {backups}, {jobs}, {schedules}", plan.name);
+    activity::record(&mut tx, now, actor, Some(id), "tenant.plan", &id.0, &detail).await?;
     tx.commit().await?;
     Ok(())
 }

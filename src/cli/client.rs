@@ -131,6 +131,11 @@ impl Client {
         self.send(&Method::PUT, path, json(body)?, None).map(|a| a.body)
     }
 
+    /// As [`Client::get`].
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.send(&Method::DELETE, path, Vec::new(), None).map(|a| a.body)
+    }
+
     /// A file of the server's, by its path; the token does not go with it. What comes is read as long as it takes.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ mod sites;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 mod words;
 
 use crate::base::error::Result;
@@ -90,6 +91,8 @@ pub enum People {
     TenantList(tenants::List),
     #[command(name = "tenant:create")]
     TenantCreate(tenants::Create),
+    #[command(name = "tenant:plan")]
+    TenantPlan(tenants::Plan),
     #[command(name = "account:create")]
     AccountCreate(accounts::Create),
     #[command(name = "token:create")]
@@ -152,6 +155,14 @@ pub enum People {
     RetentionSet(Box<retention::Set>),
     #[command(name = "retention:simulate")]
     RetentionSimulate(Box<retention::Simulate>),
+    #[command(name = "webhook:list")]
+    WebhookList(webhooks::List),
+    #[command(name = "webhook:add")]
+    WebhookAdd(webhooks::Add),
+    #[command(name = "webhook:remove")]
+    WebhookRemove(webhooks::Remove),
+    #[command(name = "webhook:test", after_help = exit::HELP)]
+    WebhookTest(webhooks::Test),
     #[command(name = "restore:list")]
     RestoreList(restores::List),
     #[command(name = "restore:info")]
@@ -189,6 +200,7 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::AuthLogout(_) => auth::logout(s),
         People::TenantList(_) => tenants::list(s),
         People::TenantCreate(a) => tenants::create(s, &a),
+        People::TenantPlan(a) => tenants::plan(s, &a),
         People::AccountCreate(a) => accounts::create(s, &a),
         People::TokenCreate(a) => accounts::create_token(s, &a),
         People::ServerList(_) => servers::list(s),
@@ -220,6 +232,10 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::RetentionInfo(a) => retention::info(s, &a),
         People::RetentionSet(a) => retention::set(s, &a),
         People::RetentionSimulate(a) => retention::simulate(s, &a),
+        People::WebhookList(a) => webhooks::list(s, &a),
+        People::WebhookAdd(a) => webhooks::add(s, &a),
+        People::WebhookRemove(a) => webhooks::remove(s, &a),
+        People::WebhookTest(a) => webhooks::test(s, &a),
         People::RestoreList(a) => restores::list(s, &a),
         People::RestoreInfo(a) => restores::info(s, &a),
         People::JobList(a) => jobs::list(s, &a),

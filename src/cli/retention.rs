@@ -5,18 +5,42 @@ use super::exit::Exit;
 use super::output::{Cell, Column, Sheet, column};
 use super::session::Session;
 use crate::base::error::{Error, Result};
+use crate::base::units;
 use crate::domain::element::Element;
 use crate::domain::retention::{Policy, Rules};
-use crate::domain::view::{Environment, Fate, Retention, Simulated, Simulation};
+use crate::domain::view::{Fate, Retention, Simulated, Simulation, TenantSimulation};
 use crate::domain::weekday::Weekday;
 use serde_json::json;
+
+/// Whose rules: an environment's, or a tenant's.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Of {
+    /// site.env, or tenant/site.env where the name of the site is not unique
+    #[arg(value_name = "SITE.ENV", required_unless_present = "tenant")]
+    pub environment: Option<String>,
+    /// Of this tenant, for all its environments that have no rules of their own
+    #[arg(long, value_name = "TENANT", conflicts_with = "environment")]
+    pub tenant: Option<String>,
+}
+
+impl Of {
+    /// Where the rules are asked for.
+    fn path(&self, s: &mut Session<'_>) -> Result<String> {
+        match &self.tenant {
+            Some(name) => Ok(format!("/tenants/{}/retention", escaped(&s.tenant(name)?.id))),
+            None => {
+                let environment = s.environment(self.environment.as_deref().unwrap_or_default())?;
+                Ok(format!("/environments/{}/retention", escaped(&environment.id)))
+            }
+        }
+    }
+}
 
 /// Show what is kept of an environment, and for how long
 #[derive(Clone, Debug, clap::Args)]
 pub struct Info {
-    /// site.env, or tenant/site.env where the name of the site is not unique
-    #[arg(value_name = "SITE.ENV")]
-    pub environment: String,
+    #[command(flatten)]
+    pub of: Of,
 }
 
 /// Rules, each as it is where it is not given.
@@ -51,12 +75,11 @@ pub struct Wish {
 /// Change what is kept; less of it takes a day at the least
 #[derive(Clone, Debug, clap::Args)]
 pub struct Set {
-    /// site.env, or tenant/site.env where the name of the site is not unique
-    #[arg(value_name = "SITE.ENV")]
-    pub environment: String,
+    #[command(flatten)]
+    pub of: Of,
     #[command(flatten)]
     pub wish: Wish,
-    /// Follow the rules of the tenant again
+    /// Follow the rules of the tenant again; a tenant, Sitekeep's own
     #[arg(long, conflicts_with_all = ["scheduled", "on_demand", "safety_days", "failed_days", "grace_days", "element_days", "purge_on", "zone"])]
     pub follow: bool,
 }
@@ -64,9 +87,8 @@ pub struct Set {
 /// Show what rules would make of the real backups
 #[derive(Clone, Debug, clap::Args)]
 pub struct Simulate {
-    /// site.env, or tenant/site.env where the name of the site is not unique
-    #[arg(value_name = "SITE.ENV")]
-    pub environment: String,
+    #[command(flatten)]
+    pub of: Of,
     #[command(flatten)]
     pub wish: Wish,
 }
@@ -141,10 +163,6 @@ fn row(r: &Retention) -> Vec<Cell> {
     ]
 }
 
-fn path(environment: &Environment) -> String {
-    format!("/environments/{}/retention", escaped(&environment.id))
-}
-
 fn print(s: &mut Session<'_>, retention: &Retention) -> Result<Exit> {
     let shown = "scheduled,on_demand,safety_days,failed_days,elements,purge_on,grace_days,zone,follows,effective";
     s.print(Sheet::one(COLUMNS, shown, row(retention)))?;
@@ -152,16 +170,16 @@ fn print(s: &mut Session<'_>, retention: &Retention) -> Result<Exit> {
 }
 
 pub fn info(s: &mut Session<'_>, args: &Info) -> Result<Exit> {
-    let environment = s.environment(&args.environment)?;
-    let retention: Retention = s.client()?.get(&path(&environment))?;
+    let path = args.of.path(s)?;
+    let retention: Retention = s.client()?.get(&path)?;
     print(s, &retention)
 }
 
 pub fn set(s: &mut Session<'_>, args: &Set) -> Result<Exit> {
-    let environment = s.environment(&args.environment)?;
-    let now: Retention = s.client()?.get(&path(&environment))?;
+    let path = args.of.path(s)?;
+    let now: Retention = s.client()?.get(&path)?;
     let rules = if args.follow { None } else { Some(args.wish.on(now.rules)?) };
-    let saved: Retention = s.client()?.put(&path(&environment), &json!({ "rules": rules }))?;
+    let saved: Retention = s.client()?.put(&path, &json!({ "rules": rules }))?;
     let said = match &saved.effective {
         Some(at) => format!("Saved. What the rules keep is kept at once; what they let go stays at least until {at}."),
         None => "The rules are as they were.".into(),
@@ -182,13 +200,39 @@ const SIMULATED: &[Column] = &[
 ];
 
 pub fn simulate(s: &mut Session<'_>, args: &Simulate) -> Result<Exit> {
-    let environment = s.environment(&args.environment)?;
-    let now: Retention = s.client()?.get(&path(&environment))?;
+    let path = args.of.path(s)?;
+    let now: Retention = s.client()?.get(&path)?;
     let rules = args.wish.on(now.rules)?;
-    let answer: Simulation = s.client()?.post(&format!("{}/simulation", path(&environment)), &json!({ "rules": rules }))?.body;
+    if args.of.tenant.is_some() {
+        return simulate_tenant(s, &path, &rules);
+    }
+    let answer: Simulation = s.client()?.post(&format!("{path}/simulation"), &json!({ "rules": rules }))?.body;
     let said = format!("{} of {} would go; by the rules in force {} go.", answer.goes_then, answer.rows.len(), answer.goes_now);
     let mut sheet = Sheet::new(SIMULATED, "date,state,reason,now,then");
     answer.rows.into_iter().for_each(|r| sheet.add(simulated(r)));
+    s.print(sheet)?;
+    s.console.notice(&said);
+    Ok(Exit::Good)
+}
+
+const SIMULATED_TENANT: &[Column] = &[
+    column("environment", "Environment"),
+    column("backups", "Backups").right(),
+    column("goes_now", "Go now").right(),
+    column("goes_then", "Would go").right(),
+    column("id", "ID"),
+];
+
+fn simulate_tenant(s: &mut Session<'_>, path: &str, rules: &Rules) -> Result<Exit> {
+    let answer: TenantSimulation = s.client()?.post(&format!("{path}/simulation"), &json!({ "rules": rules }))?.body;
+    let all: usize = answer.environments.iter().map(|e| e.backups).sum();
+    let of = units::count(answer.environments.len() as u64, "environment");
+    let said = format!("{} of {all} in {of} would go; by the rules in force {} go.", answer.goes_then, answer.goes_now);
+    let mut sheet = Sheet::new(SIMULATED_TENANT, "environment,backups,goes_now,goes_then");
+    for e in answer.environments {
+        let [backups, now, then] = [e.backups, e.goes_now, e.goes_then].map(|n| Cell::from(n as u64));
+        sheet.add(vec![e.environment.into(), backups, now, then, e.id.into()]);
+    }
     s.print(sheet)?;
     s.console.notice(&said);
     Ok(Exit::Good)

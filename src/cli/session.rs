@@ -10,7 +10,7 @@ use crate::base::config::Lookup;
 use crate::base::error::{Class, Context, Error, Result};
 use crate::base::secret::Secret;
 use crate::domain::names::Address;
-use crate::domain::view::Environment;
+use crate::domain::view::{Environment, Tenant};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -149,6 +149,17 @@ impl<'a> Session<'a> {
             return Err(Error::conflict(format!("{address} could be {}", names.join(" or "))).hint("name the tenant too: tenant/site.env"));
         }
         found.pop().ok_or_else(|| Error::not_found(format!("there is no environment {address}")).hint("`sitekeep site:list` shows them"))
+    }
+
+    /// The tenant of that name.
+    ///
+    /// # Errors
+    /// `NotFound`, also when one may not see it.
+    pub fn tenant(&mut self, name: &str) -> Result<Tenant> {
+        let all: Vec<Tenant> = self.client()?.get("/tenants")?;
+        all.into_iter()
+            .find(|t| t.name == name)
+            .ok_or_else(|| Error::not_found(format!("there is no tenant {name}")).hint("`sitekeep tenant:list` shows those you may see"))
     }
 
     /// Ends with the error's sentence, and its hint, on standard error.

@@ -84,7 +84,14 @@ pub async fn open_of(conn: &mut Conn, tenant: &TenantId, environment: &Environme
     Ok(rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).fetch_all(conn).await?)
 }
 
-/// An element's size in a backup, and in the good backup before it.
+/// Since when there is an open alarm of a cause.
+pub async fn opened(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId, cause: Cause) -> Result<Option<Millis>> {
+    let sql = "select opened_at from alarms where tenant_id = $1 and environment_id = $2 and cause = $3 and closed_at is null";
+    let query = rows::<(i64,)>(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(cause.word());
+    Ok(query.fetch_optional(conn).await?.map(|(at,)| Millis(at)))
+}
+
+/// An element's size in a backup, and in the last good backup before it that has this element.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Size {
     pub element: String,
@@ -92,22 +99,27 @@ pub struct Size {
     pub now: i64,
 }
 
-/// The elements that both have.
-pub async fn sizes(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<Vec<Size>> {
+/// The elements that were there before; compared with what ended before `end`. What lies in the trash counts: throwing
+/// backups away changes nothing about what was normal.
+pub async fn sizes(conn: &mut Conn, tenant: &TenantId, backup: &BackupId, end: Option<Millis>) -> Result<Vec<Size>> {
     let sql = "
-        select x.element, y.size as before, x.size as now
-        from backup_elements x
-        join backup_elements y on y.tenant_id = x.tenant_id and y.element = x.element
-        where x.tenant_id = $1 and x.backup_id = $2 and y.backup_id = (
-          select o.id
+        select s.element, s.before, s.now
+        from (
+          select x.element, x.size as now, (
+            select y.size
+            from backups o
+            join backup_elements y on y.tenant_id = o.tenant_id and y.backup_id = o.id and y.element = x.element
+            where o.tenant_id = b.tenant_id and o.environment_id = b.environment_id and o.state = 'succeeded' and o.finished_at < $3
+              and (o.created_at, o.id) < (b.created_at, b.id)
+            order by o.created_at desc, o.id desc
+            limit 1) as before
           from backups b
-          join backups o on o.tenant_id = b.tenant_id and o.environment_id = b.environment_id
-          where b.tenant_id = $1 and b.id = $2 and o.state = 'succeeded' and o.finished_at is not null and o.deleted_at is null
-            and (o.created_at, o.id) < (b.created_at, b.id)
-          order by o.created_at desc, o.id desc
-          limit 1)
-        order by x.element";
-    Ok(rows(sql).bind(tenant.0.clone()).bind(backup.0.clone()).fetch_all(conn).await?)
+          join backup_elements x on x.tenant_id = b.tenant_id and x.backup_id = b.id
+          where b.tenant_id = $1 and b.id = $2) s
+        where s.before is not null
+        order by s.element";
+    let end = end.map_or(i64::MAX, |end| end.0);
+    Ok(rows(sql).bind(tenant.0.clone()).bind(backup.0.clone()).bind(end).fetch_all(conn).await?)
 }
 
 /// An environment that is backed up by a schedule, and has had no good backup for a while.

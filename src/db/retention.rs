@@ -44,6 +44,17 @@ pub async fn set_environment(conn: &mut Conn, tenant: &TenantId, id: &Environmen
     Ok(changed(conn, query).await? == 1)
 }
 
+/// The environments that follow their tenant, or will when what they changed is in force: each with its address, by name.
+pub async fn followers(conn: &mut Conn, tenant: &TenantId) -> Result<Vec<(String, String)>> {
+    let sql = "
+        select e.id, s.name || '.' || e.name
+        from environments e
+        join sites s on s.tenant_id = e.tenant_id and s.id = e.site_id
+        where e.tenant_id = $1 and e.state <> 'removed' and coalesce(e.retention_next, e.retention, 'follow') = 'follow'
+        order by s.name, e.name, e.id";
+    Ok(rows(sql).bind(tenant.0.clone()).fetch_all(conn).await?)
+}
+
 /// Changes whose time has come are the rules now.
 pub async fn take_effect(conn: &mut Conn, now: Millis) -> Result<u64> {
     let tenants = "
@@ -305,7 +316,8 @@ pub async fn expire(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &Backup
     Ok(changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(now.0)).await? == 1)
 }
 
-/// The same of elements whose own time is over, but of the newest good backup; how many those were.
+/// The same of elements whose own time is over, but of the newest good backup, and of what an abnormal size holds; how many
+/// those were.
 pub async fn expire_elements(conn: &mut Conn, now: Millis, tenant: &TenantId, site: &SiteId) -> Result<u64> {
     let sql = "
         update backup_elements set expired_at = $3
@@ -314,6 +326,9 @@ pub async fn expire_elements(conn: &mut Conn, now: Millis, tenant: &TenantId, si
             select b.id from backups b
             join environments e on e.tenant_id = b.tenant_id and e.id = b.environment_id
             where b.tenant_id = $1 and b.site_id = $2 and b.pinned = 0 and b.id <> coalesce(e.last_good_id, '')
+              and not exists (
+                select 1 from alarms a
+                where a.tenant_id = b.tenant_id and a.environment_id = b.environment_id and a.cause = 'size' and a.closed_at is null)
               and not exists (
                 select 1 from restores r
                 where r.tenant_id = b.tenant_id and (r.backup_id = b.id or r.safety_backup_id = b.id)

@@ -170,6 +170,18 @@ pub async fn settle(
     Ok(changed(conn, query).await? == 1)
 }
 
+/// Forgets what became of slots that were due and settled before `before`. The newest one that is past stays, however old it
+/// is: from there an environment is planned when the clock went back.
+pub async fn forget(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId, before: Millis) -> Result<u64> {
+    let sql = "
+        delete from slots
+        where tenant_id = $1 and environment_id = $2 and slot_at < $3 and at < $3
+          and slot_at < (
+            select max(k.slot_at) from slots k
+            where k.tenant_id = $1 and k.environment_id = $2 and k.slot_at <= $4 and k.at <= $4)";
+    changed(conn, run(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(before.0).bind(now.0)).await
+}
+
 /// Takes back what a wrong clock settled: the slot has yet to come. A backup that was made for it stays one.
 pub async fn unsettle(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId, slot: Millis) -> Result<()> {
     let sql = "update backups set slot_at = null where tenant_id = $1 and environment_id = $2 and slot_at = $3";

@@ -108,6 +108,29 @@ pub async fn checked(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &str, 
     Ok(())
 }
 
+/// A snapshot of a site with the backup that has it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Snapshot {
+    pub snapshot: String,
+    pub backup_id: String,
+    /// `site.environment`
+    pub environment: String,
+    pub created_at: i64,
+}
+
+/// Every snapshot of a site that a backup can be restored from, those of the newest backups first.
+pub async fn snapshots(conn: &mut Conn, tenant: &TenantId, site: &SiteId) -> Result<Vec<Snapshot>> {
+    let sql = "
+        select x.snapshot, b.id as backup_id, s.name || '.' || coalesce(e.removed_name, e.name) as environment, b.created_at
+        from backups b
+        join backup_elements x on x.tenant_id = b.tenant_id and x.backup_id = b.id
+        join environments e on e.tenant_id = b.tenant_id and e.id = b.environment_id
+        join sites s on s.tenant_id = b.tenant_id and s.id = b.site_id
+        where b.tenant_id = $1 and b.site_id = $2 and b.expired_at is null and x.snapshot is not null and x.expired_at is null
+        order by b.created_at desc, b.id desc, x.element";
+    Ok(rows(sql).bind(tenant.0.clone()).bind(site.0.clone()).fetch_all(conn).await?)
+}
+
 /// The size of a site's repository on each day since one; of all of a tenant's where no site is given.
 pub async fn growth(conn: &mut Conn, tenant: &TenantId, site: Option<&SiteId>, since: i64) -> Result<Vec<(i64, i64)>> {
     let sql = "

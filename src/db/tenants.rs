@@ -140,19 +140,21 @@ pub struct Plan {
     pub plan: String,
     pub quota_bytes: Option<i64>,
     pub quota_backups: Option<i64>,
+    /// As many as of everybody where none is given.
+    pub jobs_at_once: Option<i64>,
     /// 1: backups may be made by a schedule.
     pub schedules_allowed: i64,
 }
 
 pub async fn plan(conn: &mut Conn, id: &TenantId) -> Result<Option<Plan>> {
-    let sql = "select plan, quota_bytes, quota_backups, schedules_allowed from tenants where id = $1";
+    let sql = "select plan, quota_bytes, quota_backups, jobs_at_once, schedules_allowed from tenants where id = $1";
     Ok(rows(sql).bind(id.0.clone()).fetch_optional(conn).await?)
 }
 
 pub async fn set_plan(conn: &mut Conn, id: &TenantId, plan: &Plan) -> Result<bool> {
-    let sql = "update tenants set plan = $2, quota_bytes = $3, quota_backups = $4, schedules_allowed = $5 where id = $1";
+    let sql = "update tenants set plan = $2, quota_bytes = $3, quota_backups = $4, schedules_allowed = $5, jobs_at_once = $6 where id = $1";
     let query = run(sql).bind(id.0.clone()).bind(plan.plan.clone()).bind(plan.quota_bytes).bind(plan.quota_backups);
-    let query = query.bind(plan.schedules_allowed);
+    let query = query.bind(plan.schedules_allowed).bind(plan.jobs_at_once);
     Ok(changed(conn, query).await? == 1)
 }
 
@@ -191,6 +193,7 @@ pub struct Overview {
     pub plan: String,
     pub quota_bytes: Option<i64>,
     pub quota_backups: Option<i64>,
+    pub jobs_at_once: Option<i64>,
     pub schedules_allowed: i64,
     pub sites: i64,
     pub members: i64,
@@ -201,7 +204,7 @@ pub struct Overview {
 /// Every tenant with what it has and uses, by name.
 pub async fn overviews(conn: &mut Conn) -> Result<Vec<Overview>> {
     let sql = concat!(
-        "select t.id, t.name, t.state, t.created_at, t.plan, t.quota_bytes, t.quota_backups, t.schedules_allowed,
+        "select t.id, t.name, t.state, t.created_at, t.plan, t.quota_bytes, t.quota_backups, t.jobs_at_once, t.schedules_allowed,
            (select count(*) from sites s where s.tenant_id = t.id) as sites,
            (select count(*) from members m where m.tenant_id = t.id) as members, ",
         used!("t.id"),

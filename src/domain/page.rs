@@ -279,6 +279,7 @@ pub struct TenantRow {
     pub plan: String,
     pub quota_bytes: Option<u64>,
     pub quota_backups: Option<u64>,
+    pub jobs_at_once: Option<u64>,
     /// Its plan has schedules.
     pub schedules: bool,
     pub sites: u64,

@@ -3,11 +3,13 @@
 //! Times are ISO 8601 in UTC. Fields are only ever added.
 
 mod letters;
+mod plans;
 mod retention;
 mod schedules;
 
 pub use letters::Letter;
-pub use retention::{Fate, Retention, Simulated, Simulation};
+pub use plans::TenantPlan;
+pub use retention::{Fate, Retention, Simulated, SimulatedEnvironment, Simulation, TenantSimulation};
 pub use schedules::{ChangeSchedule, Freeze, Schedule, Slot, TenantSchedule};
 
 use super::element::Element;

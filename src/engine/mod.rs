@@ -32,6 +32,7 @@ mod exclude;
 mod failure;
 mod feed;
 mod location;
+mod needs;
 mod prove;
 mod prune;
 mod read;

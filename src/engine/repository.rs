@@ -7,8 +7,8 @@ use super::control::Control;
 use super::failure::{Ours, reading, writing};
 use super::restore::{Owners, Restored};
 use super::{
-    About, Checked, Entry, Label, Location, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check, prove, prune,
-    read, restore,
+    About, Checked, Entry, Label, Location, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check, needs, prove,
+    prune, read, restore,
 };
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
@@ -259,6 +259,14 @@ impl Repository {
     /// When they cannot be listed; what is damaged is told in the answer.
     pub fn check(&self, after: Option<&str>, bytes: u64, time: Duration, watch: &Watch) -> Result<Checked> {
         reading(|| check::run(&self.session(watch)?, after, bytes, time))
+    }
+
+    /// Which of these snapshots need one of these packs, or cannot be read through at all.
+    ///
+    /// # Errors
+    /// When the index cannot be read; `Cancelled`.
+    pub fn needing(&self, packs: &[String], snapshots: &[String], watch: &Watch) -> Result<Vec<String>> {
+        reading(|| needs::run(&self.session(watch)?, packs, snapshots))
     }
 
     pub(super) fn session(&self, watch: &Watch) -> Result<Session> {

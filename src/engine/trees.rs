@@ -67,6 +67,21 @@ impl Snapshot {
         Ok(Self { repository: repository.to_indexed().ours()?, root: file.tree })
     }
 
+    /// The root of each of these, behind one opening of the index; none where the snapshot itself cannot be read.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn open_all(session: &Session, ids: &[String]) -> Result<(Self, Vec<(String, Option<TreeId>)>)> {
+        let repository = session.open()?;
+        let root = |id: &String| {
+            let id: Id = checked_id(id)?.parse().ours()?;
+            let file: rustic_core::repofile::SnapshotFile = repository.get_file(&SnapshotId::from(id)).ours()?;
+            Ok::<_, Error>(file.tree)
+        };
+        let roots: Vec<_> = ids.iter().map(|id| (id.clone(), root(id).ok())).collect();
+        Ok((Self { repository: repository.to_indexed().ours()?, root: TreeId::default() }, roots))
+    }
+
     pub fn root(&self) -> TreeId {
         self.root
     }

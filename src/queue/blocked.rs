@@ -1,27 +1,16 @@
 //! Why a job waits, in words; and since when, so that nobody waits for ever.
 
+use super::line::head;
 use super::settings::{Settings, millis};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::{Conn, Pool};
+use crate::base::units;
 use std::collections::BTreeMap;
 
-/// Only so many jobs at the head of the line are looked at: the cost has a bound, whatever the length of the line. One
-/// further behind begins to lose patience when it comes so far; its age brings it there.
+/// Only so many jobs at the head of the line are looked at, about as many of each tenant: the cost has a bound, whatever the
+/// length of the line. One further behind begins to lose patience when it comes so far; its age brings it there.
 const HEAD: i64 = 1_000;
-
-/// The head of the line as a table.
-macro_rules! head {
-    () => {
-        "(
-           select q.id, q.tenant_id, q.class, q.blocked_on
-           from jobs q
-           where q.state in ('queued', 'retry_wait') and q.run_at <= $1
-           order by q.place, q.created_at, q.id
-           limit $2
-         ) j"
-    };
-}
 
 /// One waiting job and one reason.
 #[derive(sqlx::FromRow)]
@@ -77,20 +66,24 @@ async fn stale(pool: &Pool, now: Millis) -> Result<BTreeMap<String, Reason>> {
 
 async fn full_tenants(pool: &Pool, now: Millis, settings: &Settings, reasons: &mut BTreeMap<String, Reason>) -> Result<()> {
     let mut conn = pool.get().await?;
-    let rows: Vec<(String, Option<String>)> = sqlx::query_as(concat!(
-        "select j.id, j.blocked_on from ",
+    let rows: Vec<(String, Option<String>, i64)> = sqlx::query_as(concat!(
+        "select j.id, j.blocked_on, f.running from ",
         head!(),
-        " where j.class <> 'restore'
-            and j.tenant_id in (select r.tenant_id from jobs r where r.state = 'running' group by r.tenant_id having count(*) >= $3)"
+        " join tenants t on t.id = j.tenant_id
+          join (
+            select r.tenant_id || '' as tenant_id, count(*) as running from jobs r where r.state = 'running' group by r.tenant_id || ''
+          ) f on f.tenant_id = j.tenant_id
+          where j.class <> 'restore' and f.running >= coalesce(t.jobs_at_once, $3)"
     ))
     .bind(now.0)
     .bind(HEAD)
     .bind(i64::from(settings.tenant_running))
     .fetch_all(&mut *conn)
     .await?;
-    let words = format!("waits for its turn: this tenant has {} jobs running, and no more may run at once", settings.tenant_running);
-    for (id, before) in rows {
-        reasons.insert(id, Reason { before, words: Some(words.clone()), by_need: false });
+    for (id, before, running) in rows {
+        let running = units::count(running.unsigned_abs(), "job");
+        let words = format!("waits for its turn: this tenant has {running} running, and no more may run at once");
+        reasons.insert(id, Reason { before, words: Some(words), by_need: false });
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 use super::blocked;
 use super::job::{Claimed, Job, JobClass, JobRow, Lease, Level, job_columns};
+use super::line::{busy, standing, waiting};
 use super::log::note;
 use super::settings::{Settings, millis};
 use crate::base::chance;
@@ -13,52 +14,67 @@ use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::sql::{Conn, Kind, Pool};
 
-/// Who is next. The rules of who may run, in the order of the conditions: its time has come ($1); its class is wanted
-/// ($2); its tenant has room ($3; restores always do); nobody holds what it needs; nobody whose end was not seen had a share
-/// in what it needs alone; no older job that has waited beyond all patience wants it either (restores do not stand behind those:
-/// they would wait for what the other one waits for).
+/// Who is next: of those who have room (`standing!`), in their order, the first with a job that may run; of its jobs the
+/// oldest. The rules of which may run, in the order of the conditions: its time has come ($1); nobody holds what it needs;
+/// nobody whose end was not seen had a share in what it needs alone; no older job that has waited beyond all patience wants
+/// it either (restores do not stand behind those: they would wait for what the other one waits for).
 macro_rules! next_in_line {
     () => {
-        "select j.id
-         from jobs j
-         where j.state in ('queued', 'retry_wait')
-           and j.run_at <= $1
-           and j.place <= $2
-           and (j.class = 'restore' or j.tenant_id not in (
-             select r.tenant_id from jobs r where r.state = 'running' group by r.tenant_id having count(*) >= $3
-           ))
-           and not exists (
-             select 1
-             from job_needs n
-             join job_needs h on h.resource = n.resource and h.job_id <> n.job_id
-             where n.job_id = j.id
-               and h.token is not null
-               and (n.mode = 'exclusive' or h.mode = 'exclusive')
-           )
-           and not exists (
-             select 1
-             from job_needs n
-             join unclean_ends u on u.resource = n.resource
-             where n.job_id = j.id
-               and n.mode = 'exclusive'
-               and u.until > $1
-           )
-           and (j.class = 'restore' or not exists (
-             select 1
-             from job_needs n
-             join job_needs w on w.resource = n.resource and w.job_id <> n.job_id
-             where n.job_id = j.id
-               and w.reserved_at is not null
-               and w.token is null
-               and (n.mode = 'exclusive' or w.mode = 'exclusive')
-               and (w.reserved_at, w.job_id) < (coalesce(n.reserved_at, 9223372036854775807), n.job_id)
-           ))
-         order by j.place, j.created_at, j.id
-         limit 1 /* for update skip locked */"
+        concat!(
+            "with recursive ",
+            waiting!(),
+            ", ",
+            busy!(),
+            "
+             select l.next
+             from (
+               select (
+                 select j.id
+                 from jobs j
+                 where j.state in ('queued', 'retry_wait')
+                   and j.place = s.place
+                   and j.tenant_id = s.tenant_id
+                   and j.run_at <= $1
+                   and not exists (
+                     select 1
+                     from job_needs n
+                     join job_needs h on h.resource = n.resource and h.job_id <> n.job_id
+                     where n.job_id = j.id
+                       and h.token is not null
+                       and (n.mode = 'exclusive' or h.mode = 'exclusive')
+                   )
+                   and not exists (
+                     select 1
+                     from job_needs n
+                     join unclean_ends u on u.resource = n.resource
+                     where n.job_id = j.id
+                       and n.mode = 'exclusive'
+                       and u.until > $1
+                   )
+                   and (j.class = 'restore' or not exists (
+                     select 1
+                     from job_needs n
+                     join job_needs w on w.resource = n.resource and w.job_id <> n.job_id
+                     where n.job_id = j.id
+                       and w.reserved_at is not null
+                       and w.token is null
+                       and (n.mode = 'exclusive' or w.mode = 'exclusive')
+                       and (w.reserved_at, w.job_id) < (coalesce(n.reserved_at, 9223372036854775807), n.job_id)
+                   ))
+                 order by j.created_at, j.id
+                 limit 1 /* for update skip locked */
+               ) as next
+               from (",
+            standing!(),
+            ") s
+             ) l
+             where l.next is not null
+             limit 1"
+        )
     };
 }
 
-const TAKE: &str = concat!(
+pub(super) const TAKE: &str = concat!(
     "update jobs
      set state = 'running', worker = $4, attempt = attempt + 1, lease_token = $5, lease_until = $6, claimed_at = $1,
          started_at = coalesce(started_at, $1), blocked_on = null, blocked_since = null,
@@ -122,6 +138,7 @@ async fn take(pool: &Pool, now: Millis, worker: &str, settings: &Settings, last:
     let job = Job::try_from(row)?;
     let lease = Lease { job: job.id.clone(), attempt: job.attempt, token };
     begin_attempt(&mut tx, now, &job, &lease, worker).await?;
+    served(&mut tx, &job).await?;
     if let Err(e) = tx.commit().await {
         // The connection may have died after the commit: then the job is ours, and nobody else would know.
         return if owns(pool, &lease).await.unwrap_or(false) { Ok(Some(Claimed { job, lease })) } else { Err(Error::from(e)) };
@@ -153,6 +170,19 @@ async fn begin_attempt(conn: &mut Conn, now: Millis, job: &Job, lease: &Lease, w
         .execute(&mut *conn)
         .await?;
     note(conn, now, &lease.job, Level::Info, &format!("attempt {} starts on worker {worker}", lease.attempt)).await
+}
+
+/// The tenant had its turn, and goes behind the others.
+async fn served(conn: &mut Conn, job: &Job) -> Result<()> {
+    sqlx::query(
+        "insert into tenant_turns (tenant_id, turn)
+         select $1, g.turns from queue_gate g where g.id = 1
+         on conflict (tenant_id) do update set turn = excluded.turn",
+    )
+    .bind(job.tenant.as_str())
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Is this lease the live one?

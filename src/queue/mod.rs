@@ -7,7 +7,7 @@
 //! The room must never know what a backup is: jobs are a kind, a subject, and what they need. It must never hold a
 //! transaction open while a job works, and never judge a lease by a worker's clock.
 //!
-//! A rule about claiming is a condition of the one statement in `claim.rs`; a rule about ends is in `end.rs`; how often
+//! Whose turn it is stands in `line.rs`; a rule about claiming is a condition of the one statement in `claim.rs`; a rule about ends is in `end.rs`; how often
 //! something is tried again is the table in `retry.rs`. To add a kind of job nothing changes here: see `jobs`.
 
 mod blocked;
@@ -16,6 +16,7 @@ mod end;
 mod enqueue;
 mod job;
 mod lease;
+mod line;
 mod log;
 mod read;
 mod retry;

@@ -34,12 +34,13 @@ pub struct Settings {
     /// When a lease ran out and nobody saw its attempt die, what it shared is given to nobody alone for so long.
     #[serde(with = "seconds")]
     pub quarantine: Duration,
-    /// A job that waits moves up one class each time so much has passed (never before a restore).
+    /// The oldest job that waits, of each tenant and class, moves up one class each time so much has passed (never before a
+    /// restore).
     #[serde(with = "seconds")]
     pub ageing: Duration,
     /// So many attempts may be lost before the job is given up.
     pub lost_limit: u32,
-    /// So many jobs of one tenant run at once; a restore may always run.
+    /// So many jobs of one tenant run at once whose plan does not say; a restore may always run.
     pub tenant_running: u32,
 }
 

@@ -101,6 +101,32 @@ impl Bench {
         assert!(done.fresh);
         done.id
     }
+    /// Thousands of jobs of the first tenant at once; each needs alone what `need` says (SQL, with `i` as its number).
+    pub async fn flood(&self, many: usize, subject: &str, need: Option<&str>) {
+        let now = self.pool.now().await.unwrap().0;
+        let tenant = &self.tenant;
+        let numbers = format!("with recursive n (i) as (select 100000 union all select i + 1 from n where i < 100000 + {many} - 1)");
+        let jobs = format!(
+            "insert into jobs (id, tenant_id, kind, subject, class, place, state, run_at, attempt, cancel_requested, phase, bytes, files,
+                               log_lines, log_bytes, created_at, aged_at)
+             {numbers}
+             select 'job_flood_' || cast(i as text), '{tenant}', 'create_backup', '{subject}', 'on_demand', 2, 'queued', {now}, 0, 0, '', 0, 0,
+                    0, 0, {now}, {now}
+             from n"
+        );
+        assert_eq!(self.run(&jobs).await, many as u64);
+        if let Some(need) = need {
+            let needs = format!(
+                "insert into job_needs (job_id, resource, tenant_id, mode)
+                 {numbers} select 'job_flood_' || cast(i as text), {need}, '{tenant}', 'exclusive' from n"
+            );
+            assert_eq!(self.run(&needs).await, many as u64);
+        }
+    }
+    /// What the tenant's plan lets run at once.
+    pub async fn cap(&self, tenant: &TenantId, jobs: u32) {
+        self.run(&format!("update tenants set jobs_at_once = {jobs} where id = '{tenant}'")).await;
+    }
     pub async fn try_enqueue(&self, job: NewJob) -> crate::base::error::Result<Enqueued> {
         let now = self.pool.now().await.unwrap();
         let mut tx = self.pool.begin().await.unwrap();

@@ -12,8 +12,19 @@ pub async fn tidy(pool: &Pool, settings: &Settings) -> Result<()> {
     blocked::explain(pool, now, settings).await?;
     let mut conn = pool.get().await?;
     sqlx::query(
+        // One of each tenant and class: whoever queued thousands must not come before everybody else by letting them wait.
         "update jobs set place = place - 1, aged_at = $1
-         where state in ('queued', 'retry_wait') and run_at <= $1 and place > 1 and aged_at <= $2",
+         where state in ('queued', 'retry_wait') and run_at <= $1 and place > 1 and aged_at <= $2
+           and not exists (
+             select 1
+             from jobs o
+             where o.state in ('queued', 'retry_wait')
+               and o.place in (1, 2, 3, 4, 5)
+               and o.tenant_id = jobs.tenant_id
+               and (o.created_at, o.id) < (jobs.created_at, jobs.id)
+               and o.class = jobs.class
+               and o.run_at <= $1
+           )",
     )
     .bind(now.0)
     .bind(now.plus(-millis(settings.ageing)).0)

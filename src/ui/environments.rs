@@ -17,6 +17,8 @@ pub struct Page {
     pub log: Log,
     /// Jobs that run or wait on it.
     pub jobs: Vec<JobRow>,
+    /// Bytes in the repository of its site, by day.
+    pub growth: Vec<(i64, i64)>,
 }
 
 pub fn page(shell: Shell, p: Page) -> String {
@@ -35,10 +37,21 @@ pub fn page(shell: Shell, p: Page) -> String {
             {o.url.clone().map(|url| html! { <p class="soft"><a href=url.clone() rel="noreferrer noopener">{url.clone()}</a></p> })}
             {locked(o)}
             <div class="stack" id="standing" data-part="">{figures(o)}{strip(&o.days)}</div>
+            {grown(o, &p.growth)}
             <section id="running" data-part="" aria-label="Jobs of this environment">{running(&p.jobs)}</section>
             {log::section(o, &p.log, trash)}
             {o.rights.may(Right::Create).then(|| create::dialog(o))}
         }
+    })
+}
+
+/// How its space grew; nothing before there are two days of it.
+fn grown(o: &Overview, points: &[(i64, i64)]) -> Option<AnyView> {
+    let picture = super::space::growth(points)?;
+    Some(html! {
+        <section class="card stack" aria-labelledby="grown"><div class="row spread">
+            <h2 id="grown">"Growth"</h2><a href=paths::retention(&o.card.id)>"What is kept, and the space it takes"</a>
+        </div>{picture}</section>
     })
 }
 

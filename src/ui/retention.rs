@@ -9,7 +9,7 @@ use crate::domain::people::TenantOverview;
 use crate::domain::retention::{Policy, Rules};
 use crate::domain::rights::Right;
 use crate::domain::space::Space;
-use crate::domain::view::{Fate, Retention, Simulated, Simulation};
+use crate::domain::view::{Fate, Retention, Simulated, SimulatedEnvironment, Simulation, TenantSimulation};
 use crate::domain::weekday::Weekday;
 use leptos::prelude::*;
 use std::collections::HashMap;
@@ -69,7 +69,7 @@ pub fn page(shell: Shell, p: Page) -> String {
         let o = &p.overview;
         let title = o.card.title();
         let own = paths::retention(&o.card.id);
-        let form = o.rights.may(Right::Policy).then(|| form(&own, &p.typed, "the tenant's rules", true));
+        let form = o.rights.may(Right::Policy).then(|| form(&own, &p.typed, "the tenant's rules"));
         html! {
             {crumbs(trail(&o.card.tenant, &title, &o.card.id), "What is kept")}
             <h1 class="wrap">{format!("What is kept of {title}")}</h1>
@@ -90,6 +90,10 @@ pub struct TenantPage {
     pub stored: Retention,
     pub typed: Typed,
     pub may: bool,
+    /// Every environment that follows, by what was typed, or by what is in force.
+    pub simulation: TenantSimulation,
+    /// Something was typed, and is not saved.
+    pub preview: bool,
     pub space: Space,
 }
 
@@ -97,7 +101,7 @@ pub fn tenant_page(shell: Shell, p: TenantPage) -> String {
     whole(shell, move || {
         let card = &p.tenant.card;
         let own = paths::tenant_retention(&card.id);
-        let form = p.may.then(|| form(&own, &p.typed, "Sitekeep's own rules", false));
+        let form = p.may.then(|| form(&own, &p.typed, "Sitekeep's own rules"));
         let trail = vec![("Members".to_owned(), "/tenants".to_owned()), (card.name.clone(), paths::tenant(&card.id))];
         html! {
             {crumbs(trail, "What is kept")}
@@ -107,6 +111,7 @@ pub fn tenant_page(shell: Shell, p: TenantPage) -> String {
             {problem(p.typed.problem.clone())}
             {summary(&p.stored, "They are Sitekeep's own.")}
             {form}
+            {followers(&p)}
             {super::space::section(&p.space)}
         }
     })
@@ -150,10 +155,9 @@ fn summary(stored: &Retention, follows: &'static str) -> AnyView {
     }
 }
 
-fn form(own: &str, typed: &Typed, above: &'static str, preview: bool) -> AnyView {
+fn form(own: &str, typed: &Typed, above: &'static str) -> AnyView {
     let rules = &typed.rules;
-    let try_it = preview
-        .then(|| html! { <button class="button" formmethod="get" formaction=format!("{own}#simulation") name="preview" value="1">"Preview"</button> });
+    let try_it = html! { <button class="button" formmethod="get" formaction=format!("{own}#simulation") name="preview" value="1">"Preview"</button> };
     html! {
         <form class="form card" method="post" action=own.to_owned()>
             <h2>"Change the rules"</h2>
@@ -288,6 +292,49 @@ fn simulator(p: &Page) -> AnyView {
                 </tr></thead>
                 <tbody role="rowgroup">{rows}</tbody>
             </table>
+        </section>
+    }
+}
+
+/// What a tenant's rules do to each environment that follows them.
+fn followers(p: &TenantPage) -> AnyView {
+    let s = &p.simulation;
+    let heading = if p.preview { "What these rules would do" } else { "What becomes of the backups" };
+    let all: usize = s.environments.iter().map(|e| e.backups).sum();
+    let count = |n: usize, what: &str| crate::base::units::count(n as u64, what);
+    let of = format!("{} in {}", count(all, "backup"), count(s.environments.len(), "environment"));
+    let words = match p.preview {
+        true => format!("{} of {of} would go; by the rules in force {} go.", s.goes_then, s.goes_now),
+        false => format!("{} of {of} go with the next sweep.", s.goes_now),
+    };
+    let row = |e: &SimulatedEnvironment| {
+        let then = p.preview.then(|| html! { <td role="cell" class="num" data-label="Would go">{e.goes_then}</td> });
+        html! {
+            <tr role="row">
+                <th role="rowheader" scope="row" class="lead regular"><a class="wrap" href=paths::retention(&e.id)>{e.environment.clone()}</a></th>
+                <td role="cell" class="num" data-label="Backups">{e.backups}</td>
+                <td role="cell" class="num" data-label="Go now">{e.goes_now}</td>{then}
+            </tr>
+        }
+    };
+    let rows: Vec<_> = s.environments.iter().map(row).collect();
+    let then = p.preview.then(|| html! { <th role="columnheader" scope="col" class="num">"By what is typed"</th> });
+    let table = (!rows.is_empty()).then(|| {
+        html! {
+            <table class="table cards" role="table">
+                <caption class="sr">"Environments that follow these rules, and how many of their backups go"</caption>
+                <thead role="rowgroup"><tr role="row">
+                    <th role="columnheader" scope="col">"Environment"</th><th role="columnheader" scope="col" class="num">"Backups"</th>
+                    <th role="columnheader" scope="col" class="num">"By the rules in force"</th>{then}
+                </tr></thead>
+                <tbody role="rowgroup">{rows}</tbody>
+            </table>
+        }
+    });
+    html! {
+        <section class="stack" id="simulation" aria-labelledby="simulation-title">
+            <h2 id="simulation-title">{heading}</h2><p role="status">{words}</p>{table}
+            <p class="soft small">"Environments with rules of their own are not among them."</p>
         </section>
     }
 }

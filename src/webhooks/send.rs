@@ -6,6 +6,7 @@ use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
 use std::io::Read;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -124,6 +125,9 @@ fn parse(url: &str) -> Result<Uri> {
     }
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(wrong("the address names a user"));
+    }
+    if authority.host().strip_prefix('[').is_some_and(|six| six.trim_end_matches(']').parse::<Ipv6Addr>().is_err()) {
+        return Err(wrong("what stands in brackets is no address"));
     }
     let port = authority.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
     if port < 1024 && !PORTS.contains(&port) { Err(wrong(&format!("the port {port} belongs to another service"))) } else { Ok(uri) }

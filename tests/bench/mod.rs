@@ -7,6 +7,7 @@
 //! Every program of one round works on the same site in the same minute, because machines are noisy: compare within one
 //! table only. To add a program: an implementation of [`peers::Peer`].
 
+mod claims;
 mod dashboard;
 mod edits;
 mod limits;

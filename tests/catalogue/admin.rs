@@ -19,10 +19,16 @@ fn a_tenant_has_a_plan_and_what_it_uses_is_counted() {
         let id = at.add_site("acme", "shop", "live").await;
         at.member("ann@example.test", &[(&acme, Role::Owner)]).await;
         let (now, mut tx) = (at.app.pool.now().await.unwrap(), at.app.pool.begin().await.unwrap());
-        let free = Plan { plan: "free".into(), quota_bytes: None, quota_backups: None, schedules_allowed: 1 };
+        let free = Plan { plan: "free".into(), quota_bytes: None, quota_backups: None, jobs_at_once: None, schedules_allowed: 1 };
         assert_eq!(db::tenants::plan(&mut tx, &acme).await.unwrap(), Some(free));
         assert_eq!(db::tenants::plan(&mut tx, &TenantId::fresh()).await.unwrap(), None);
-        let paid = Plan { plan: "paid".into(), quota_bytes: Some(5_000_000_000_000), quota_backups: Some(7), schedules_allowed: 0 };
+        let paid = Plan {
+            plan: "paid".into(),
+            quota_bytes: Some(5_000_000_000_000),
+            quota_backups: Some(7),
+            jobs_at_once: Some(12),
+            schedules_allowed: 0,
+        };
         assert!(db::tenants::set_plan(&mut tx, &acme, &paid).await.unwrap());
         assert!(!db::tenants::set_plan(&mut tx, &TenantId::fresh(), &paid).await.unwrap());
         assert_eq!(db::tenants::plan(&mut tx, &acme).await.unwrap(), Some(paid));

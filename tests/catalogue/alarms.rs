@@ -33,6 +33,8 @@ fn one_alarm_of_each_cause_is_open_at_a_time_and_another_one_after_it_was_closed
         assert!(open(conn, Cause::Failed).await);
         assert!(!open(conn, Cause::Failed).await, "it is open");
         assert!(open(conn, Cause::Overdue).await, "another cause");
+        assert_eq!(db::alarms::opened(conn, &acme, &shop, Cause::Failed).await.unwrap(), Some(now));
+        assert_eq!(db::alarms::opened(conn, &acme, &shop, Cause::Size).await.unwrap(), None);
         let found = db::alarms::open_of(conn, &acme, &shop).await.unwrap();
         let mut found: Vec<_> = found.iter().map(|a| (a.cause.as_str(), a.site.as_str(), a.environment.as_str())).collect();
         found.sort_unstable();
@@ -81,9 +83,10 @@ fn a_backup_is_weighed_against_the_good_one_before_it() {
             db::backups::set_element(conn, &element).await.unwrap();
             db::backups::ended(conn, now, &acme, &last, state, None).await.unwrap();
         }
-        let sizes = db::alarms::sizes(conn, &acme, &last).await.unwrap();
+        let sizes = db::alarms::sizes(conn, &acme, &last, None).await.unwrap();
         assert_eq!(sizes.iter().map(|s| (s.element.as_str(), s.before, s.now)).collect::<Vec<_>>(), [("code", 900, 1000)]);
-        assert!(db::alarms::sizes(conn, &TenantId::fresh(), &last).await.unwrap().is_empty());
+        assert!(db::alarms::sizes(conn, &TenantId::fresh(), &last, None).await.unwrap().is_empty());
+        assert!(db::alarms::sizes(conn, &acme, &last, Some(now)).await.unwrap().is_empty(), "nothing ended before that");
     });
 }
 

@@ -58,6 +58,25 @@ fn rules_wait_for_their_time_and_then_stand_alone() {
         let tenant = db::retention::of_tenant(&mut tx, &a.tenant).await.unwrap().unwrap();
         assert_eq!(tenant, Stored { rules: Some("{\"grace_days\":20}".into()), next: None, next_at: None });
         assert_eq!(db::retention::of_environment(&mut tx, &a.id).await.unwrap(), Some(Stored::default()), "it follows again");
+        let followers = db::retention::followers(&mut tx, &a.tenant).await.unwrap();
+        assert!(followers.iter().any(|(id, _)| *id == a.id.0), "{followers:?}");
+        db::retention::set_environment(&mut tx, &a.tenant, &a.id, &rules(Some("{}"), None)).await.unwrap();
+        let without = db::retention::followers(&mut tx, &a.tenant).await.unwrap();
+        assert_eq!(without.len() + 1, followers.len(), "it has its own");
+        db::retention::set_environment(&mut tx, &a.tenant, &a.id, &Stored::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn the_snapshots_of_a_site_are_listed_with_the_backups_that_have_them() {
+    on_both(async |at| {
+        let (a, mut tx) = begin(&at).await;
+        let (old, new) = (good(&a, &mut tx, 2).await, good(&a, &mut tx, 1).await);
+        let all = db::space::snapshots(&mut tx, &a.tenant, &a.site).await.unwrap();
+        let ids: Vec<_> = all.iter().map(|s| (s.backup_id.as_str(), s.snapshot.as_str(), s.environment.as_str())).collect();
+        let [one, two] = [1, 2].map(|days| format!("{days:064}"));
+        assert_eq!(ids, [(new.as_str(), one.as_str(), "shop.live"), (old.as_str(), two.as_str(), "shop.live")]);
+        assert!(db::space::snapshots(&mut tx, &TenantId::fresh(), &a.site).await.unwrap().is_empty());
     });
 }
 

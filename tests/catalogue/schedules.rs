@@ -116,6 +116,42 @@ fn slots_are_settled_once_and_what_a_wrong_clock_settled_is_taken_back() {
 }
 
 #[test]
+fn old_slots_are_forgotten_and_the_newest_that_is_past_never_is() {
+    on_both(async |at| {
+        let acme = at.tenant("acme").await;
+        let (shop, wiki) = (at.add_site("acme", "shop", "test").await, at.add_site("acme", "wiki", "test").await);
+        let (now, mut tx) = (at.app.pool.now().await.unwrap(), at.app.pool.begin().await.unwrap());
+        let conn: &mut Conn = &mut tx;
+        let day = |n: i64| now.plus(-n * Millis::DAY);
+        for n in [900, 500, 401, 399, 1] {
+            assert!(db::schedules::settle(conn, day(n), (&acme, &shop), day(n), SlotState::Missed, None, None).await.unwrap());
+        }
+        // Settled late, and so no older than that; one of a time that is yet to come; and an environment at rest for years.
+        assert!(db::schedules::settle(conn, day(2), (&acme, &shop), day(450), SlotState::Missed, None, None).await.unwrap());
+        assert!(db::schedules::settle(conn, day(-9), (&acme, &wiki), day(-9), SlotState::Missed, None, None).await.unwrap());
+        for n in [900, 800] {
+            assert!(db::schedules::settle(conn, day(n), (&acme, &wiki), day(n), SlotState::Missed, None, None).await.unwrap());
+        }
+        let left = async |conn: &mut Conn, id: &EnvironmentId| {
+            let all = db::schedules::slots(conn, &acme, id, now, 99).await.unwrap();
+            all.into_iter().map(|s| (now.0 - s.slot_at) / Millis::DAY).collect::<Vec<_>>()
+        };
+        assert_eq!(db::schedules::forget(conn, now, &TenantId::fresh(), &shop, day(400)).await.unwrap(), 0, "not of another tenant");
+        assert_eq!(db::schedules::forget(conn, now, &acme, &shop, day(400)).await.unwrap(), 3);
+        assert_eq!(left(conn, &shop).await, [1, 399, 450]);
+        assert_eq!(left(conn, &wiki).await, [800, 900], "another environment's");
+        assert_eq!(db::schedules::forget(conn, now, &acme, &wiki, day(400)).await.unwrap(), 1);
+        assert_eq!(left(conn, &wiki).await, [800]);
+        // A clock that was ahead is right again: the schedule goes on from that slot, as it did before.
+        db::schedules::set_rule(conn, day(1000), &acme, &wiki, None).await.unwrap();
+        db::schedules::set_next(conn, &wiki, Some(day(-11)), day(-10)).await.unwrap();
+        assert_eq!(db::schedules::rewind(conn, now, day(-1)).await.unwrap(), 1);
+        assert_eq!(db::schedules::facts(conn, &wiki).await.unwrap().unwrap().settled_at, day(800).0);
+        tx.commit().await.unwrap();
+    });
+}
+
+#[test]
 fn all_schedules_rest_once_and_wake_once() {
     on_both(async |at| {
         at.tenant("acme").await;

@@ -9,7 +9,7 @@ mod watch;
 pub use watch::{patience, watch};
 
 use super::letters::{About, Letter};
-use super::{App, access, access::Actor, letters, webhooks};
+use super::{App, access, access::Actor, from_json, letters, webhooks};
 use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -21,10 +21,11 @@ use crate::domain::alarm::{Alarm, Cause, Sizes};
 use crate::domain::element::Element;
 use crate::domain::ids::{AlarmId, BackupId, EnvironmentId, SiteId, TenantId};
 use crate::domain::rights::Right;
+use crate::domain::site::Definition;
 use crate::domain::state::BackupState;
 
 /// What to do about damage in a repository.
-pub(crate) const MEND: &str = "verify the site's backups: those that need these packs are damaged; make a new backup now";
+pub(crate) const MEND: &str = "the backups that need these packs are damaged: make a new backup now, and verify what you rely on";
 
 /// The environment that an alarm is about.
 #[derive(Clone, Debug)]
@@ -131,26 +132,47 @@ pub(crate) async fn backup_ended(
     }
 }
 
-/// Is it of a size that cannot be right? Compared with the good backup before it.
+/// What to do about an abnormal size.
+const ODD: &str = "nothing of this environment is deleted while this is so. A whole backup of the size from before ends it; \
+                   if the new size is as it should be, the first one of that size after a day does";
+
+/// Is it of a size that cannot be right? Each element is compared with the last good one before it.
+///
+/// An alarm that is open holds retention, and so whoever wants to be rid of the backups wants it closed: another backup that
+/// is as small does not close it within a day, and one without all elements never does.
 async fn weigh(conn: &mut Conn, app: &App, now: Millis, on: &On, row: &Backup) -> Result<()> {
+    let id = BackupId(row.id.clone());
+    let odd = odd(db::alarms::sizes(conn, &on.tenant, &id, None).await?)?;
+    let Some(since) = db::alarms::opened(conn, &on.tenant, &on.environment, Cause::Size).await? else {
+        if odd.is_empty() {
+            return Ok(());
+        }
+        return raise(conn, app, now, on, Cause::Size, &odd.join("; "), Some(ODD)).await;
+    };
+    if !is_whole(conn, on, &id).await? {
+        return Ok(());
+    }
+    let before = db::alarms::sizes(conn, &on.tenant, &id, Some(since)).await?;
+    let as_before = !before.is_empty() && self::odd(before)?.is_empty();
+    let stays_so = odd.is_empty() && now.0 - since.0 >= app.settings.retention.change_delay;
+    if as_before || stays_so { close(conn, app, now, on, &[Cause::Size]).await } else { Ok(()) }
+}
+
+fn odd(sizes: Vec<db::alarms::Size>) -> Result<Vec<String>> {
     let mut odd = Vec::new();
-    for size in db::alarms::sizes(conn, &on.tenant, &BackupId(row.id.clone())).await? {
+    for size in sizes {
         let element = Element::parse(&size.element)?;
         odd.extend(Sizes { element, before: size.before.unsigned_abs(), now: size.now.unsigned_abs() }.odd());
     }
-    if odd.is_empty() {
-        return close(conn, app, now, on, &[Cause::Size]).await;
-    }
-    raise(
-        conn,
-        app,
-        now,
-        on,
-        Cause::Size,
-        &odd.join("; "),
-        Some("if that is as it should be, the next backup of such a size closes the alarm"),
-    )
-    .await
+    Ok(odd)
+}
+
+/// Has the backup every element of its environment?
+async fn is_whole(conn: &mut Conn, on: &On, id: &BackupId) -> Result<bool> {
+    let Some(env) = db::environments::find(conn, &on.environment).await? else { return Ok(false) };
+    let definition: Definition = from_json("definition", &env.definition)?;
+    let there = db::backups::elements(conn, &on.tenant, id).await?;
+    Ok(definition.elements().iter().all(|wanted| there.iter().any(|e| e.element == wanted.name())))
 }
 
 /// What reading a site's repository back has found; `None`: a whole round found nothing.

@@ -8,7 +8,6 @@ use crate::base::sql::Conn;
 use crate::db;
 use crate::db::backups::Backup as Row;
 use crate::domain::ids::{BackupId, EnvironmentId, TenantId};
-use crate::domain::retention::Verdict;
 use crate::domain::rights::Right;
 use crate::domain::state::{BackupState, RestoreState};
 use crate::domain::view;
@@ -79,7 +78,7 @@ pub async fn take_back(app: &App, actor: &Actor, id: &BackupId) -> Result<view::
         let (tenant, environment) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.environment_id.clone()));
         db::backups::set_deleted(&mut tx, &tenant, id, None).await?;
         // Else the rule that threw it away would do so again within the hour.
-        if retention::verdicts(&mut tx, now, &tenant, &environment).await?.get(&id.0).is_some_and(Verdict::goes_now) {
+        if retention::would_go(&mut tx, now, &tenant, &environment, &id.0).await? {
             db::backups::set_pinned(&mut tx, &tenant, id, true).await?;
         }
         record(&mut tx, now, actor, &row, "backup.take_back").await?;

@@ -2,11 +2,12 @@
 
 use crate::app::attempt::{Attempt, Ended};
 use crate::app::{alarms, environments};
+use crate::base::clock::Millis;
 use crate::base::error::{Class, Result};
 use crate::base::units;
 use crate::db;
 use crate::domain::ids::{SiteId, TenantId};
-use crate::engine::Checked;
+use crate::engine::{Checked, Repository};
 use crate::queue::{self, Outcome};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub const JOB: &str = "check_repository";
 const LEAST: u64 = 64 << 20;
 /// Days that are left over when something stood in the way.
 const SPARE: i64 = 5;
+/// Backups that are named after damage; the others are counted.
+const NAMED: usize = 10;
 
 /// One attempt.
 ///
@@ -33,19 +36,56 @@ async fn part(attempt: &Attempt, site: &SiteId) -> Result<Ended> {
     let tenant = queue::find(&mut conn, &queue::Tenants::All, &attempt.lease.job).await?.tenant;
     let before = db::space::repository(&mut conn, &tenant, site).await?;
     drop(conn);
-    let Some(before) = before else { return end(attempt, &tenant, None, &Checked::default(), None).await };
+    let Some(before) = before else { return end(attempt, &tenant, None, &Checked::default(), (None, None)).await };
     let (id, repository) = environments::repository(&attempt.app, &tenant, site).await?;
     attempt.phase("Reading packs back", None).await?;
     let terms = &attempt.app.settings.retention;
     let days = u64::try_from(terms.check_days - SPARE).unwrap_or(1).max(1);
     let bytes = (before.bytes.unwrap_or(0).unsigned_abs() / days).max(LEAST);
     let (after, time) = (before.check_after.clone(), Duration::from_millis(terms.slice.unsigned_abs()));
-    let checked = attempt.blocking(move |watch| repository.check(after.as_deref(), bytes, time, watch)).await?;
+    let reader = repository.clone();
+    let checked = attempt.blocking(move |watch| reader.check(after.as_deref(), bytes, time, watch)).await?;
     let said = format!("{} read back, {}, of {}", units::count(checked.packs, "pack"), units::size(checked.bytes), units::size(checked.of));
     attempt.info(said).await;
     // What was found in this round stays until a whole round found nothing.
     let earlier = before.damaged.filter(|_| before.check_after.is_some());
-    end(attempt, &tenant, Some((&id, site)), &checked, earlier).await
+    let needed = needed(attempt, &tenant, site, &repository, &checked.damaged).await?;
+    let found = (!checked.damaged.is_empty()).then(|| format!("packs {}; {needed}", checked.damaged.join(", ")));
+    end(attempt, &tenant, Some((&id, site)), &checked, (earlier, found)).await
+}
+
+/// Which backups need packs that are damaged, in words. Trees are walked for that, each once, and only after damage.
+async fn needed(attempt: &Attempt, tenant: &TenantId, site: &SiteId, repository: &Repository, packs: &[String]) -> Result<String> {
+    if packs.is_empty() {
+        return Ok(String::new());
+    }
+    attempt.phase("Looking which backups need them", None).await?;
+    let all = db::space::snapshots(&mut *attempt.app.pool.get().await?, tenant, site).await?;
+    let (repository, packs) = (repository.clone(), packs.to_owned());
+    let ids: Vec<String> = all.iter().map(|s| s.snapshot.clone()).collect();
+    let needing = match attempt.blocking(move |watch| repository.needing(&packs, &ids, watch)).await {
+        Ok(needing) => needing,
+        Err(e) if e.class() == Class::Cancelled => return Err(e),
+        Err(e) => return Ok(format!("which backups need them cannot be told: {}", e.sentence())),
+    };
+    let mut backups: Vec<String> = all
+        .into_iter()
+        .filter(|s| needing.contains(&s.snapshot))
+        .map(|s| format!("{} of {} ({})", s.environment, Millis(s.created_at).for_people(), s.backup_id))
+        .collect();
+    backups.dedup(); // the elements of one backup stand beside each other
+    Ok(listed(&backups))
+}
+
+fn listed(backups: &[String]) -> String {
+    if backups.is_empty() {
+        return "no backup that is kept needs them".into();
+    }
+    let shown = backups.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = backups.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let verb = if backups.len() == 1 { "needs" } else { "need" };
+    format!("{} {verb} them: {shown}{more}", units::count(backups.len() as u64, "backup"))
 }
 
 async fn end(
@@ -53,9 +93,8 @@ async fn end(
     tenant: &TenantId,
     at: Option<(&str, &SiteId)>,
     checked: &Checked,
-    earlier: Option<String>,
+    (earlier, found): (Option<String>, Option<String>),
 ) -> Result<Ended> {
-    let found = (!checked.damaged.is_empty()).then(|| format!("packs {}", checked.damaged.join(", ")));
     let damaged = match (earlier, found.clone()) {
         (Some(earlier), Some(found)) => Some(format!("{earlier}; {found}")),
         (earlier, found) => earlier.or(found),

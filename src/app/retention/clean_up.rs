@@ -2,7 +2,7 @@
 //!
 //! A job that has the repository for itself: no backup, restore or check runs beside it. It works in two phases. First
 //! what lay long enough in the trash is judged once more and marked as expired, in the transaction of its fence: who was
-//! pinned or taken back meanwhile, whom a restore needs, and the last good one of an environment are spared; from then on
+//! pinned or taken back meanwhile, whom a restore needs, what an alarm holds, and the last good one of an environment are spared; from then on
 //! nothing can be restored from the others. Only then do their snapshots go, and after that the space is freed. An
 //! attempt that dies in between leaves rows that say *expired*, and the next one goes on from them.
 
@@ -27,8 +27,10 @@ pub const JOB: &str = "clean_up";
 const AT_ONCE: i64 = 500;
 /// Between a failure and the next job.
 const PAUSE: i64 = 6 * 3_600_000;
-/// The last good backup of an environment is looked at again after a week.
+/// The last good backup of an environment is looked at again after a week, …
 const SPARED_FOR: i64 = 7 * Millis::DAY;
+/// … and what an alarm holds after a day.
+const HELD_FOR: i64 = Millis::DAY;
 
 /// One attempt.
 ///
@@ -96,8 +98,12 @@ async fn expire(attempt: &Attempt, tenant: &TenantId, site: &SiteId) -> Result<b
 
 /// False when it is spared.
 async fn expire_one(tx: &mut Tx, now: Millis, tenant: &TenantId, one: &Over) -> Result<bool> {
-    let id = BackupId(one.id.clone());
-    let last = db::retention::last_resort(tx, tenant, &EnvironmentId(one.environment_id.clone())).await?;
+    let (id, environment) = (BackupId(one.id.clone()), EnvironmentId(one.environment_id.clone()));
+    if super::held(tx, tenant, &environment).await?.is_some() {
+        db::retention::set_purge(tx, tenant, &id, now.plus(HELD_FOR)).await?;
+        return Ok(false);
+    }
+    let last = db::retention::last_resort(tx, tenant, &environment).await?;
     // Held first: a restore that begins at this moment is seen by the statement after it, or waits for us.
     let held = db::backups::hold(tx, tenant, &id).await?;
     if held && last.as_deref() != Some(&one.id) && db::retention::expire(tx, now, tenant, &id).await? {

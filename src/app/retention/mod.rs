@@ -5,7 +5,8 @@
 //! it for itself. What one sees beside a backup, what the simulator shows and what the sweep does is one function.
 //!
 //! A change of rules is in force after a day: until then a backup goes only when the rules before it let it go as well.
-//! So a rule that keeps more works at once, and one that keeps less cannot be used to destroy anything unseen.
+//! So a rule that keeps more works at once, and one that keeps less cannot be used to destroy anything unseen. And while a
+//! backup's size is abnormal nothing of its environment goes at all ([`held`]): what shrank may be what was destroyed.
 
 mod check;
 mod clean_up;
@@ -17,7 +18,7 @@ mod sweep;
 pub use check::{JOB as CHECK_JOB, run as check};
 pub use clean_up::{JOB, failed as clean_up_failed, run as clean_up};
 pub use clock::{Ticker, status as clock_status};
-pub use rules::{Change, info, info_of_tenant, set, set_of_tenant, simulate};
+pub use rules::{Change, info, info_of_tenant, set, set_of_tenant, simulate, simulate_tenant};
 pub use sweep::{Swept, sweep};
 
 pub(crate) use rules::fate;
@@ -28,9 +29,10 @@ use crate::base::error::Result;
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::retention::Stored;
+use crate::domain::alarm::Cause;
 use crate::domain::element::Element;
 use crate::domain::ids::{EnvironmentId, TenantId};
-use crate::domain::retention::{InForce, Label, Past, Rules, Verdict, judge_all};
+use crate::domain::retention::{InForce, Label, Past, Rules, Verdict, hold, judge_all};
 use crate::domain::state::{BackupState, Reason};
 use std::collections::HashMap;
 
@@ -152,15 +154,35 @@ fn past(row: db::retention::Past, elements: &mut HashMap<String, Vec<Element>>) 
     })
 }
 
-/// What becomes of each backup of an environment, by id; by the rules that are in force.
+/// Why nothing of an environment goes for now, whatever the rules say.
+pub(crate) async fn held(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId) -> Result<Option<String>> {
+    let since = db::alarms::opened(conn, tenant, environment, Cause::Size).await?;
+    Ok(since.map(|at| format!("the size of a backup was abnormal on {}, and that alarm is open", at.for_people())))
+}
+
+/// What becomes of each backup of an environment, by id; by the rules that are in force, and what holds them.
 pub(crate) async fn verdicts(
     conn: &mut Conn,
     now: Millis,
     tenant: &TenantId,
     environment: &EnvironmentId,
 ) -> Result<HashMap<String, Verdict>> {
+    let mut verdicts = judged(conn, now, tenant, environment).await?;
+    if let Some(why) = held(conn, tenant, environment).await? {
+        hold(&mut verdicts, &why);
+    }
+    Ok(verdicts.into_iter().map(|v| (v.id.clone(), v)).collect())
+}
+
+/// The same by the rules alone.
+async fn judged(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId) -> Result<Vec<Verdict>> {
     let rules = in_force(conn, tenant, Some(environment)).await?;
     let apart = rules.iter().any(|r| !r.rules.elements.is_empty());
     let history = if apart { history(conn, tenant, environment).await? } else { whole_history(conn, tenant, environment).await? };
-    Ok(judge_all(&rules, &history, now).into_iter().map(|v| (v.id.clone(), v)).collect())
+    Ok(judge_all(&rules, &history, now))
+}
+
+/// Would a rule let this backup go, if nothing held it?
+pub(crate) async fn would_go(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId, id: &str) -> Result<bool> {
+    Ok(judged(conn, now, tenant, environment).await?.iter().any(|v| v.id == id && v.goes_now()))
 }

@@ -9,7 +9,7 @@ use crate::base::error::Result;
 use crate::base::sql::{Conn, Tx};
 use crate::db;
 use crate::domain::ids::{EnvironmentId, TenantId};
-use crate::domain::retention::{Fate, InForce, Rules, Verdict, judge, judge_all};
+use crate::domain::retention::{Fate, InForce, Rules, Verdict, hold, judge, judge_all};
 use crate::domain::rights::Right;
 use crate::domain::state::BackupState;
 use crate::domain::view;
@@ -167,11 +167,9 @@ pub async fn simulate(app: &App, actor: &Actor, id: &EnvironmentId, rules: Optio
         rules.check()?;
     }
     let tenant = TenantId(env.tenant_id);
-    let history = history(&mut conn, &tenant, id).await?;
-    let current = judge_all(&in_force(&mut conn, &tenant, Some(id)).await?, &history, now);
-    let then = rules.map_or_else(|| current.clone(), |rules| judge(rules, &history, now));
+    let (current, then) = judgements(&mut conn, now, &tenant, id, rules).await?;
     let mut shown = shown(&mut conn, &tenant, id).await?;
-    let mut rows = Vec::with_capacity(history.len());
+    let mut rows = Vec::with_capacity(current.len());
     for (now, then) in current.into_iter().zip(then) {
         if let Some(row) = shown.remove(&now.id) {
             rows.push(view::Simulated { now: fate(&now), then: fate(&then), ..row });
@@ -180,6 +178,46 @@ pub async fn simulate(app: &App, actor: &Actor, id: &EnvironmentId, rules: Optio
     let going = |of: fn(&view::Simulated) -> &view::Fate| rows.iter().filter(|r| of(r).goes_now).count();
     let (goes_now, goes_then) = (going(|r| &r.now), going(|r| &r.then));
     Ok(view::Simulation { goes_now, goes_then, rows })
+}
+
+/// What becomes of an environment's backups by the rules in force, and by those that are tried; what is held stays by both.
+async fn judgements(
+    conn: &mut Conn,
+    now: Millis,
+    tenant: &TenantId,
+    id: &EnvironmentId,
+    rules: Option<&Rules>,
+) -> Result<(Vec<Verdict>, Vec<Verdict>)> {
+    let history = history(conn, tenant, id).await?;
+    let mut current = judge_all(&in_force(conn, tenant, Some(id)).await?, &history, now);
+    let mut then = rules.map_or_else(|| current.clone(), |rules| judge(rules, &history, now));
+    if let Some(why) = super::held(conn, tenant, id).await? {
+        hold(&mut current, &why);
+        hold(&mut then, &why);
+    }
+    Ok((current, then))
+}
+
+/// The same of a tenant's default: for each environment that follows it, how many backups go and would go.
+///
+/// # Errors
+/// `Invalid` for rules that cannot be meant.
+pub async fn simulate_tenant(app: &App, actor: &Actor, id: &TenantId, rules: Option<&Rules>) -> Result<view::TenantSimulation> {
+    let now = app.pool.now().await?;
+    let mut conn = app.pool.get().await?;
+    access::in_tenant(&mut conn, actor, id, Right::View, "tenant").await?;
+    if let Some(rules) = rules {
+        rules.check()?;
+    }
+    let mut environments = Vec::new();
+    for (environment, address) in db::retention::followers(&mut conn, id).await? {
+        let (current, then) = judgements(&mut conn, now, id, &EnvironmentId(environment.clone()), rules).await?;
+        let going = |all: &[Verdict]| all.iter().filter(|v| v.goes_now()).count();
+        let (backups, goes_now, goes_then) = (current.len(), going(&current), going(&then));
+        environments.push(view::SimulatedEnvironment { id: environment, environment: address, backups, goes_now, goes_then });
+    }
+    let sum = |of: fn(&view::SimulatedEnvironment) -> usize| environments.iter().map(of).sum();
+    Ok(view::TenantSimulation { goes_now: sum(|e| e.goes_now), goes_then: sum(|e| e.goes_then), environments })
 }
 
 /// How the backups look in the simulator.

@@ -1,8 +1,8 @@
 //! The sweep: judges the environments whose turn it is, and puts what goes into the trash.
 //!
 //! Any number of servers may sweep at once: each environment is taken by a conditional statement in the transaction that
-//! judges it. What a sweep decides is the verdicts, and nothing else; two brakes stand before them: the clock must be
-//! believed, and what would take more than half of an environment's good backups at once waits for a day.
+//! judges it. What a sweep decides is the verdicts, and nothing else; brakes stand before them: the clock must be believed,
+//! an abnormal size holds its environment, and what would take more than half of its good backups at once waits for a day.
 
 use super::{clock, grace, history, in_force, notices};
 use crate::app::{App, environments, letters, servers};
@@ -23,6 +23,8 @@ use std::collections::HashMap;
 /// Environments of one round, and repositories that are measured in one.
 const ROUND: i64 = 200;
 const MEASURED: i64 = 20;
+/// What became of a slot is known for so long: here, as a clock that is not believed forgets nothing.
+const SLOTS_KEPT: i64 = 400 * Millis::DAY;
 /// In the activity log and in letters.
 pub(super) const WHO: &str = "retention";
 
@@ -92,7 +94,10 @@ async fn judge(app: &App, now: Millis, due: &Due) -> Result<Option<(usize, bool)
     let purge_at = now.plus(grace(&rules));
     db::retention::date_the_trash(&mut tx, &tenant, &id, purge_at).await?;
     let history = history(&mut tx, &tenant, &id).await?;
-    let verdicts = judge_all(&rules, &history, now);
+    let mut verdicts = judge_all(&rules, &history, now);
+    if let Some(why) = super::held(&mut tx, &tenant, &id).await? {
+        crate::domain::retention::hold(&mut verdicts, &why);
+    }
     let held = hold(app, &mut tx, now, due, &history, &verdicts).await?;
     let mut thrown = Vec::new();
     for (past, verdict) in history.iter().zip(&verdicts) {
@@ -107,6 +112,7 @@ async fn judge(app: &App, now: Millis, due: &Due) -> Result<Option<(usize, bool)
     if !thrown.is_empty() {
         note(&mut tx, now, &tenant, &id, &thrown).await?;
     }
+    db::schedules::forget(&mut tx, now, &tenant, &id, now.plus(-SLOTS_KEPT)).await?;
     tx.commit().await?;
     Ok(Some((thrown.len(), held)))
 }

@@ -9,8 +9,8 @@ use super::client::escaped;
 use super::exit::Exit;
 use super::output::{Cell, Column, Sheet, column};
 use super::session::{Session, full_name, short_name};
-use crate::base::error::{Error, Result};
-use crate::domain::view::{Backup, ChangeSchedule, Freeze, Schedule, Slot, Tenant, TenantSchedule};
+use crate::base::error::Result;
+use crate::domain::view::{Backup, ChangeSchedule, Freeze, Schedule, Slot, TenantSchedule};
 use serde_json::{Value, json};
 
 /// List when backups are made next
@@ -189,12 +189,8 @@ pub fn set(s: &mut Session<'_>, args: &Set) -> Result<Exit> {
 }
 
 fn set_of_tenant(s: &mut Session<'_>, name: &str, change: &ChangeSchedule) -> Result<Exit> {
-    let client = s.client()?;
-    let all: Vec<Tenant> = client.get("/tenants")?;
-    let tenant = all.into_iter().find(|t| t.name == name);
-    let tenant = tenant
-        .ok_or_else(|| Error::not_found(format!("there is no tenant {name}")).hint("`sitekeep tenant:list` shows those you may see"))?;
-    let saved: TenantSchedule = client.patch(&format!("/tenants/{}/schedule", escaped(&tenant.id)), change)?;
+    let tenant = s.tenant(name)?;
+    let saved: TenantSchedule = s.client()?.patch(&format!("/tenants/{}/schedule", escaped(&tenant.id)), change)?;
     s.console.notice(&format!(
         "Backups of the {} environments of {name} without a schedule of their own are made {}.",
         saved.follow, saved.words

@@ -8,7 +8,9 @@ mod restores;
 mod samples;
 mod schedules;
 mod signing_in;
+mod tenants;
 mod waiting;
+mod webhooks;
 
 use super::console::Console;
 use super::credentials::{Credentials, Login};

@@ -121,6 +121,16 @@ pub fn judge_all(in_force: &[InForce], history: &[Past], now: Millis) -> Vec<Ver
     verdicts
 }
 
+/// Nothing goes for now: what would have gone stays because of this.
+pub fn hold(verdicts: &mut [Verdict], why: &str) {
+    for verdict in verdicts {
+        if verdict.goes_now() {
+            verdict.fate = Fate::Kept { because: format!("held: {why}"), goes: None };
+        }
+        verdict.elements.clear();
+    }
+}
+
 fn kept_by_either(new: &mut Verdict, old: Verdict, until: Option<Millis>) {
     new.elements.retain(|(element, _)| old.goes_now() || old.elements.iter().any(|(e, _)| e == element));
     // Both may label; a label that only the older rules gave is still what the backup is until they end.

@@ -42,6 +42,26 @@ pub struct Simulation {
     pub rows: Vec<Simulated>,
 }
 
+/// `POST /tenants/{id}/retention/simulation`: what a tenant's rules would make of the environments that follow it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantSimulation {
+    pub goes_now: usize,
+    pub goes_then: usize,
+    /// By name; those with rules of their own are not among them.
+    pub environments: Vec<SimulatedEnvironment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SimulatedEnvironment {
+    pub id: String,
+    /// `site.environment`
+    pub environment: String,
+    pub backups: usize,
+    /// How many go by the rules in force, and how many would by those that are tried.
+    pub goes_now: usize,
+    pub goes_then: usize,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Simulated {
     pub id: String,

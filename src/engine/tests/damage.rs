@@ -73,6 +73,28 @@ fn what_was_cut_short_or_is_missing_is_damage() {
 }
 
 #[test]
+fn the_snapshots_that_need_a_damaged_pack_are_named_and_no_others() {
+    let bench = Bench::new();
+    let back_up = |a, b| bench.backup(vec![file("files/a", &noise(a, 50_000)), file("files/b", &noise(b, 50_000))]).unwrap().snapshot;
+    let one = back_up(1, 2);
+    let first = bench.objects("data");
+    let (two, three) = (back_up(1, 3), back_up(4, 5));
+    let later: Vec<_> = bench.objects("data").into_iter().filter(|p| !first.contains(p)).collect();
+    let all = [one.clone(), two.clone(), three.clone()];
+    let needing = |packs: &[PathBuf]| {
+        let names: Vec<String> = packs.iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        bench.repository.needing(&names, &all, &Watch::new()).unwrap()
+    };
+    let holds = |wanted: &[&String]| wanted.iter().map(|s| (*s).clone()).collect::<Vec<_>>();
+    assert_eq!(needing(&first), holds(&[&one, &two]), "what the second shares with the first");
+    assert_eq!(needing(&later), holds(&[&two, &three]));
+    assert!(needing(&[]).is_empty());
+    // What cannot even be read is named, whatever packs are asked for.
+    std::fs::remove_file(bench.scratch.at("repo/snapshots").join(&three)).unwrap();
+    assert_eq!(needing(&[]), holds(&[&three]));
+}
+
+#[test]
 fn a_storage_that_serves_one_blob_for_another_is_found_out() {
     let bench = Bench::new();
     let sources = |a, b| vec![file("files/a", &noise(a, 50_000)), file("files/b", &noise(b, 50_000))];

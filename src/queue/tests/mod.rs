@@ -2,6 +2,7 @@
 
 mod claims;
 mod ends;
+mod fairness;
 mod needs;
 mod processes;
 mod reading;

@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A worker inside this process.
-struct Hand {
+pub(super) struct Hand {
     tell: watch::Sender<bool>,
     beats: Pool,
     work: JoinHandle<crate::base::error::Result<()>>,
 }
 
 impl Hand {
-    async fn with(b: &Bench, slots: usize, settings: Settings) -> Self {
+    pub(super) async fn with(b: &Bench, slots: usize, settings: Settings) -> Self {
         Self::on(b, b.pool.clone(), slots, settings).await
     }
     async fn on(b: &Bench, pool: Pool, slots: usize, settings: Settings) -> Self {
@@ -33,7 +33,7 @@ impl Hand {
     async fn of(b: &Bench) -> Self {
         Self::with(b, 4, quick()).await
     }
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         let _ = self.tell.send(true);
         self.work.await.unwrap().unwrap();
         self.beats.close().await;

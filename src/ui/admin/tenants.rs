@@ -40,7 +40,8 @@ fn row(t: &TenantRow) -> AnyView {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead"><a class="wrap" href=paths::tenant(&t.id)>{name.clone()}</a></th>
             <td role="cell" class="lead">{state(if t.active { "active" } else { "suspended" })}</td>
-            <td role="cell" data-label="Plan"><span>{t.plan.clone()}</span>{(!t.schedules).then(|| html! { <small>"without schedules"</small> })}</td>
+            <td role="cell" data-label="Plan"><span>{t.plan.clone()}</span>
+                {t.jobs_at_once.map(|n| html! { <small>{format!("{} at once", units::count(n, "job"))}</small> })}{(!t.schedules).then(|| html! { <small>"without schedules"</small> })}</td>
             <td role="cell" data-label="Stored"><span>{stored}</span></td>
             <td role="cell" data-label="Backups"><span>{backups}</span></td>
             <td role="cell" data-label="Sites"><span>{t.sites}</span></td>
@@ -59,6 +60,7 @@ pub struct TypedPlan {
     pub plan: String,
     pub gigabytes: String,
     pub backups: String,
+    pub jobs: String,
     pub schedules: bool,
 }
 
@@ -73,6 +75,7 @@ impl TypedPlan {
             plan: t.plan.clone(),
             gigabytes: t.quota_bytes.map(gigabytes).unwrap_or_default(),
             backups: t.quota_backups.map(|n| n.to_string()).unwrap_or_default(),
+            jobs: t.jobs_at_once.map(|n| n.to_string()).unwrap_or_default(),
             schedules: t.schedules,
         }
     }
@@ -89,6 +92,7 @@ pub fn plan(shell: Shell, t: TenantRow, typed: TypedPlan, wrong: Problem) -> Str
                 {field("Plan", "plan", &typed.plan, "One word, such as free or paid. It is for people: the limits below count.")}
                 {field("Space in GB", "gigabytes", &typed.gigabytes, "1 GB is 1 000 000 000 bytes. Empty: no limit.")}
                 {field("Backups", "backups", &typed.backups, "The greatest number of backups that are kept at once. Empty: no limit.")}
+                {field("Jobs at once", "jobs", &typed.jobs, "How many of its backups, downloads and clean-ups run at the same time. Restores run beside them. Empty: as many as of everybody.")}
                 <fieldset><legend>"Schedules"</legend><div class="choices">
                     <label class="choice"><input type="checkbox" name="schedules" value="1" checked=typed.schedules/>"Backups may be made by a schedule"
                         <small>"Without, a slot that is due is refused and the reason shown; backups by hand are made as ever."</small></label>

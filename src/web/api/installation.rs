@@ -1,12 +1,13 @@
 //! The installation: who one is, tenants, accounts, tokens, servers.
 
 use crate::app::accounts::{self, CreateAccount, CreateToken};
-use crate::app::{App, servers, tenants};
+use crate::app::{App, plans, servers, tenants};
+use crate::domain::ids::TenantId;
 use crate::domain::view;
 use crate::web::error::Answer;
 use crate::web::extract::{Body, Caller};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 pub async fn whoami(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<view::Whoami>> {
@@ -28,6 +29,22 @@ pub async fn create_tenant(
     Body(new): Body<CreateTenant>,
 ) -> Answer<(StatusCode, Json<view::Tenant>)> {
     Ok((StatusCode::CREATED, Json(tenants::create(&app, &actor, &new.name).await?)))
+}
+
+pub async fn plan(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::TenantPlan>> {
+    Ok(Json(plans::find(&app, &actor, &TenantId(id)).await?))
+}
+
+pub async fn set_plan(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    Body(asked): Body<view::TenantPlan>,
+) -> Answer<Json<view::TenantPlan>> {
+    let id = TenantId(id);
+    let view::TenantPlan { plan: name, bytes, backups, jobs_at_once: jobs, schedules } = asked;
+    plans::set(&app, &actor, &id, &plans::Plan { name, bytes, backups, jobs, schedules }).await?;
+    Ok(Json(plans::find(&app, &actor, &id).await?))
 }
 
 pub async fn create_account(

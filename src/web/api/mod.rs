@@ -32,6 +32,7 @@ macro_rules! table {
 table! {
     "/whoami" ["GET"] get(installation::whoami);
     "/tenants" ["GET", "POST"] get(installation::tenants).post(installation::create_tenant);
+    "/tenants/{id}/plan" ["GET", "PUT"] get(installation::plan).put(installation::set_plan);
     "/tenants/{id}/alarms" ["GET"] get(alarms::list);
     "/tenants/{id}/recipients" ["GET", "PUT"] get(alarms::recipients).put(alarms::set_recipients);
     "/tenants/{id}/webhooks" ["GET", "POST"] get(alarms::webhooks).post(alarms::add_webhook);
@@ -56,6 +57,7 @@ table! {
     "/environments/{id}/retention" ["GET", "PUT"] get(retention::info).put(retention::set);
     "/environments/{id}/retention/simulation" ["POST"] post(retention::simulate);
     "/tenants/{id}/retention" ["GET", "PUT"] get(retention::info_of_tenant).put(retention::set_of_tenant);
+    "/tenants/{id}/retention/simulation" ["POST"] post(retention::simulate_tenant);
     "/backups/{id}" ["GET", "PATCH"] get(backups::find).patch(backups::edit);
     "/backups/{id}/verify" ["POST"] post(backups::verify);
     "/backups/{id}/links" ["GET", "POST"] get(links::list).post(links::create);

@@ -56,3 +56,12 @@ pub async fn simulate(
 ) -> Answer<Json<view::Simulation>> {
     Ok(Json(retention::simulate(&app, &actor, &EnvironmentId(id), asked.rules.as_ref()).await?))
 }
+
+pub async fn simulate_tenant(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    Body(asked): Body<Asked>,
+) -> Answer<Json<view::TenantSimulation>> {
+    Ok(Json(retention::simulate_tenant(&app, &actor, &TenantId(id), asked.rules.as_ref()).await?))
+}

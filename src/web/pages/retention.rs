@@ -107,19 +107,35 @@ fn sentence(stored: &view::Retention) -> &'static str {
     }
 }
 
-pub async fn tenant_page(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Page {
-    show_tenant(&app, &reader, &TenantId(id), &Fields::new(), None).await
+pub async fn tenant_page(State(app): State<App>, reader: Reader, Path(id): Path<String>, Query(fields): Query<Fields>) -> Page<Response> {
+    let typed = if fields.contains_key("preview") { Some(read(&fields)) } else { None };
+    show_tenant(&app, &reader, &TenantId(id), &fields, typed).await
 }
 
-async fn show_tenant(app: &App, reader: &Reader, id: &TenantId, sent: &Fields, wrong: Option<&Error>) -> Page {
+async fn show_tenant(
+    app: &App,
+    reader: &Reader,
+    id: &TenantId,
+    fields: &Fields,
+    asked: Option<Result<retention::Change>>,
+) -> Page<Response> {
     let tenant = tenants::overview(app, &reader.actor, id).await?;
     let stored = retention::info_of_tenant(app, &reader.actor, id).await?;
-    let typed = filled(&stored, sent, wrong);
+    // Above a tenant stands the product.
+    let above = view::Retention { rules: Rules::default(), ..stored.clone() };
+    let preview = asked.is_some();
+    let (typed, rules, wrong) = typed(&stored, &above, fields, asked);
+    let preview = preview && wrong.is_none();
+    let simulation = retention::simulate_tenant(app, &reader.actor, id, rules.as_ref()).await?;
     let stranger = reader.actor.administrator && tenant.card.role.is_none();
     let shell = reader.shell(format!("What is kept of {}", tenant.card.name)).acting(stranger.then_some(tenant.card.name.as_str()));
     let space = space::of_tenant(app, &reader.actor, id).await?;
     let may = tenant.manages;
-    Ok(Html(ui::retention::tenant_page(shell, TenantPage { tenant, stored, typed, may, space })))
+    let html = Html(ui::retention::tenant_page(shell, TenantPage { tenant, stored, typed, may, simulation, preview, space }));
+    Ok(match wrong {
+        Some(class) => (status(class), html).into_response(),
+        None => html.into_response(),
+    })
 }
 
 pub async fn save_tenant(State(app): State<App>, reader: Reader, Path(id): Path<String>, Form(fields): Form<Fields>) -> Page<Response> {
@@ -133,9 +149,7 @@ pub async fn save_tenant(State(app): State<App>, reader: Reader, Path(id): Path<
             reader.tell(sentence(&stored)).await?;
             Ok(Redirect::to(&paths::tenant_retention(id.as_str())).into_response())
         }
-        Err(e) if e.class() == Class::Invalid => {
-            Ok((status(e.class()), show_tenant(&app, &reader, &id, &fields, Some(&e)).await?).into_response())
-        }
+        Err(e) if e.class() == Class::Invalid => show_tenant(&app, &reader, &id, &fields, Some(Err(e))).await,
         Err(e) => Err(e.into()),
     }
 }

@@ -67,6 +67,7 @@ pub struct PlanForm {
     plan: String,
     gigabytes: String,
     backups: String,
+    jobs: String,
     schedules: String,
 }
 
@@ -80,7 +81,7 @@ pub async fn set_plan(State(app): State<App>, reader: Administrator, Path(id): P
         Err(e) => {
             let (status, problem) = wrong(&e);
             let schedules = form.schedules == "1";
-            let typed = TypedPlan { plan: form.plan, gigabytes: form.gigabytes, backups: form.backups, schedules };
+            let typed = TypedPlan { plan: form.plan, gigabytes: form.gigabytes, backups: form.backups, jobs: form.jobs, schedules };
             Ok((status, Html(ui::plan(reader.shell(format!("Plan of {}", row.name)), row, typed, problem))).into_response())
         }
     }
@@ -91,6 +92,7 @@ async fn save_plan(app: &App, reader: &Administrator, id: &TenantId, form: &Plan
         name: form.plan.trim().to_owned(),
         bytes: bytes(&form.gigabytes)?,
         backups: whole(&form.backups, "backups")?,
+        jobs: whole(&form.jobs, "jobs")?,
         schedules: form.schedules == "1",
     };
     plans::set(app, &reader.actor, id, &plan).await
