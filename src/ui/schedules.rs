@@ -59,7 +59,11 @@ fn upcoming(p: &SchedulePage) -> AnyView {
     let tried = p.shown != p.saved;
     let heading = if tried { "The next runs, if you save this" } else { "The next runs" };
     let rows: Vec<_> = p.upcoming.iter().map(|at| html! { <li>{in_zones(*at, zone)}</li> }).collect();
-    let body = if p.shown.enabled { html! { <ol class="stack tight">{rows}</ol> }.into_any() } else { html! { <p>"None: it is switched off."</p> }.into_any() };
+    let body = if p.shown.enabled {
+        html! { <ol class="stack tight">{rows}</ol> }.into_any()
+    } else {
+        html! { <p>"None: it is switched off."</p> }.into_any()
+    };
     html! {
         <div class="card stack tight" id="upcoming" data-part="">
             <h2>{heading}</h2>
