@@ -26,9 +26,12 @@ use crate::domain::links::Part;
 use crate::domain::rights::Right;
 use crate::engine::{self, Look, Mark, Repository};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long a search may take.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Searches at once in this process: each takes a processor. Others wait in line.
+static SEARCHES: Semaphore = Semaphore::const_new(2);
 
 /// An element in which somebody may look around.
 struct Opened {
@@ -189,6 +192,7 @@ pub async fn search(app: &App, actor: &Actor, backup: &BackupId, asked: &Asked) 
         return Ok(Found { entries, looked, stopped: false });
     }
     let (watch, from) = (Watch::new(), asked.path.clone());
+    let _turn = SEARCHES.acquire().await.map_err(|e| Error::internal(e.to_string()))?;
     let patience = tokio::spawn(stop_later(watch.clone()));
     let searched = opened.look(app, move |look| {
         let wanted = |name: &[u8]| String::from_utf8_lossy(name).to_lowercase().contains(&text);
