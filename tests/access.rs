@@ -88,8 +88,7 @@ const TABLE: &[Row] = &[
     ("PATCH", "/backups/{id}",                         [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/backups/{id}/verify",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/browse",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
-    // Of a backup that holds nothing.
-    ("GET",   "/backups/{id}/search",                  [Late,   Late,   Late,   Hidden, Late,  Late,   Hidden, Hidden]),
+    ("GET",   "/backups/{id}/search",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/links/{id}/revoke",                    [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
@@ -180,7 +179,7 @@ fn request(world: &World, method: &str, route: &str, things: &Things) -> (String
     let fresh = sitekeep::base::chance::word(8);
     let id = match route.split('/').nth(1) {
         Some("environments") => things.environment.as_str(),
-        Some("backups") if route.ends_with("/verify") || route.ends_with("/search") => things.bare.as_str(),
+        Some("backups") if route.ends_with("/verify") => things.bare.as_str(),
         Some("backups") => things.backup.as_str(),
         Some("restores") => things.restore.as_str(),
         Some("links") => things.link.as_str(),
@@ -192,7 +191,7 @@ fn request(world: &World, method: &str, route: &str, things: &Things) -> (String
     let wish = || serde_json::to_value(world.at.wish("acme", "shop", &fresh)).unwrap();
     match (method, route) {
         ("GET", "/environments") => (format!("{path}?named=acme/shop.test"), None),
-        ("GET", "/backups/{id}/search") => (format!("{path}?element=code&name=x"), None),
+        ("GET", "/backups/{id}/search") => (format!("{path}?name=x"), None),
         ("GET", "/environments/{id}/versions") => (format!("{path}?element=code&path=code/index.html"), None),
         ("GET", _) => (path, None),
         (_, "/tenants") => (path, Some(json!({ "name": fresh }))),

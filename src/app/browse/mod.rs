@@ -175,21 +175,21 @@ fn nothing(path: &str) -> Error {
     Error::not_found(format!("{} is not in this backup", shown(path.as_bytes()))).hint("a database is taken as a whole")
 }
 
-/// Everything in an element whose name has this text in it, in upper or lower case.
+/// Everything in an element whose name has this text in it, in upper or lower case. Without an element: the elements.
 ///
 /// # Errors
 /// As [`list`]; `Invalid` without a text.
 pub async fn search(app: &App, actor: &Actor, backup: &BackupId, asked: &Asked) -> Result<Found> {
-    let opened = open(app, actor, backup, &asked.element, Right::View).await?;
     let text = asked.name.trim().to_lowercase();
+    if asked.element.is_empty() {
+        return Ok(among(elements(app, actor, backup).await?.entries, &text));
+    }
+    let opened = open(app, actor, backup, &asked.element, Right::View).await?;
     if text.is_empty() || text.len() > 255 {
         return Err(Error::invalid("there is no name to search for").hint("give a part of a name, of at most 255 bytes"));
     }
     if opened.element == Element::Database {
-        let mut entries = tables(&opened)?.entries;
-        let looked = entries.len() as u64;
-        entries.retain(|e| e.name.to_lowercase().contains(&text));
-        return Ok(Found { entries, looked, stopped: false });
+        return Ok(among(tables(&opened)?.entries, &text));
     }
     let (watch, from) = (Watch::new(), asked.path.clone());
     let _turn = SEARCHES.acquire().await.map_err(|e| Error::internal(e.to_string()))?;
@@ -203,6 +203,12 @@ pub async fn search(app: &App, actor: &Actor, backup: &BackupId, asked: &Asked) 
     let hits = hits?;
     let of = |(path, e): &(std::path::PathBuf, engine::Entry)| entry(&Inner::of_path(path), e);
     Ok(Found { entries: hits.found.iter().map(of).collect(), looked: hits.looked, stopped: hits.stopped })
+}
+
+fn among(mut entries: Vec<Entry>, text: &str) -> Found {
+    let looked = entries.len() as u64;
+    entries.retain(|e| e.name.to_lowercase().contains(text));
+    Found { entries, looked, stopped: false }
 }
 
 async fn stop_later(watch: Watch) {
