@@ -78,6 +78,7 @@ const TABLE: &[Row] = &[
     ("PATCH", "/environments/{id}/schedule",           [No,     No,     Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/environments/{id}/schedule/run",       [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("GET",   "/environments/{id}/slots",              [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("GET",   "/environments/{id}/versions",           [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/environments/{id}/restores",           [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("POST",  "/environments/{id}/restores",           [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("GET",   "/environments/{id}/retention",          [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
@@ -89,6 +90,8 @@ const TABLE: &[Row] = &[
     ("GET",   "/backups/{id}",                         [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("PATCH", "/backups/{id}",                         [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/backups/{id}/verify",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("GET",   "/backups/{id}/browse",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("GET",   "/backups/{id}/search",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/links/{id}/revoke",                    [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
@@ -191,6 +194,8 @@ fn request(world: &World, method: &str, route: &str, things: &Things) -> (String
     let wish = || serde_json::to_value(world.at.wish("acme", "shop", &fresh)).unwrap();
     match (method, route) {
         ("GET", "/environments") => (format!("{path}?named=acme/shop.test"), None),
+        ("GET", "/backups/{id}/search") => (format!("{path}?name=x"), None),
+        ("GET", "/environments/{id}/versions") => (format!("{path}?element=code&path=code/index.html"), None),
         ("GET", _) => (path, None),
         (_, "/tenants") => (path, Some(json!({ "name": fresh }))),
         (_, "/accounts") => (path, Some(json!({ "email": format!("{fresh}@example.test") }))),

@@ -6,6 +6,7 @@ mod access;
 mod alarms;
 mod bad_input;
 mod bench;
+mod browse;
 mod catalogue;
 mod crashes;
 mod docs;

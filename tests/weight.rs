@@ -77,6 +77,7 @@ impl World {
         };
         let path = route.replace("{id}", id).replace("{token}", "lnk_of_nobody");
         match route {
+            "/environments/{id}/versions" => format!("{path}?element=code&path=code/index.html"),
             "/environments/{id}/restore/preview" => format!("{path}?backup={}&element=code", things.backup),
             _ => path,
         }

@@ -11,6 +11,7 @@ pub mod activity;
 pub mod alarms;
 pub mod attempt;
 pub mod backups;
+pub mod browse;
 pub mod downloads;
 pub mod environments;
 pub mod events;

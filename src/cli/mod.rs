@@ -117,6 +117,10 @@ pub enum People {
     BackupInfo(backups::Info),
     #[command(name = "backup:get", after_help = exit::HELP)]
     BackupGet(backups::Get),
+    #[command(name = "backup:browse")]
+    BackupBrowse(backups::Browse),
+    #[command(name = "backup:versions")]
+    BackupVersions(backups::Versions),
     #[command(name = "backup:restore", after_help = exit::HELP)]
     BackupRestore(restores::Create),
     #[command(name = "backup:undo", after_help = exit::HELP)]
@@ -213,6 +217,8 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::BackupList(a) => backups::list(s, &a),
         People::BackupInfo(a) => backups::info(s, &a),
         People::BackupGet(a) => backups::get(s, &a),
+        People::BackupBrowse(a) => backups::browse(s, &a),
+        People::BackupVersions(a) => backups::versions(s, &a),
         People::BackupRestore(a) => restores::create(s, &a),
         People::BackupUndo(a) => restores::undo(s, &a),
         People::BackupPin(a) => backups::pin(s, &a.backup, true),

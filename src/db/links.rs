@@ -12,6 +12,10 @@ pub struct Link {
     pub tenant_id: String,
     pub backup_id: String,
     pub element: String,
+    /// One file or folder of it, as `base::words::percent_bytes` writes it; a slash at the end says that it is a folder.
+    pub path: Option<String>,
+    /// Of a file, in bytes.
+    pub path_size: Option<i64>,
     pub secret_hash: String,
     pub created_by: String,
     pub created_by_email: String,
@@ -37,8 +41,8 @@ pub struct Use {
 pub async fn insert(conn: &mut Conn, link: &Link) -> Result<()> {
     let sql = "
         insert into download_links (id, tenant_id, backup_id, element, secret_hash, created_by, created_by_email, created_at,
-                                    expires_at, uses)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
+                                    expires_at, path, path_size, uses)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)";
     let query = run(sql)
         .bind(link.id.clone())
         .bind(link.tenant_id.clone())
@@ -48,7 +52,9 @@ pub async fn insert(conn: &mut Conn, link: &Link) -> Result<()> {
         .bind(link.created_by.clone())
         .bind(link.created_by_email.clone())
         .bind(link.created_at)
-        .bind(link.expires_at);
+        .bind(link.expires_at)
+        .bind(link.path.clone())
+        .bind(link.path_size);
     changed(conn, query).await?;
     Ok(())
 }
@@ -56,7 +62,7 @@ pub async fn insert(conn: &mut Conn, link: &Link) -> Result<()> {
 /// By id alone: for `app::access` to judge, and for whoever brings a link that was signed.
 pub async fn find(conn: &mut Conn, id: &LinkId) -> Result<Option<Link>> {
     let sql = "
-        select id, tenant_id, backup_id, element, secret_hash, created_by, created_by_email, created_at, expires_at,
+        select id, tenant_id, backup_id, element, path, path_size, secret_hash, created_by, created_by_email, created_at, expires_at,
                revoked_at, revoked_by, uses, last_used_at
         from download_links
         where id = $1";
@@ -66,7 +72,7 @@ pub async fn find(conn: &mut Conn, id: &LinkId) -> Result<Option<Link>> {
 /// The links to a backup, newest first.
 pub async fn of_backup(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<Vec<Link>> {
     let sql = "
-        select id, tenant_id, backup_id, element, secret_hash, created_by, created_by_email, created_at, expires_at,
+        select id, tenant_id, backup_id, element, path, path_size, secret_hash, created_by, created_by_email, created_at, expires_at,
                revoked_at, revoked_by, uses, last_used_at
         from download_links
         where tenant_id = $1 and backup_id = $2
@@ -77,7 +83,7 @@ pub async fn of_backup(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) ->
 /// The newest `limit` links to backups of an environment.
 pub async fn of_environment(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId, limit: i64) -> Result<Vec<Link>> {
     let sql = "
-        select l.id, l.tenant_id, l.backup_id, l.element, l.secret_hash, l.created_by, l.created_by_email, l.created_at,
+        select l.id, l.tenant_id, l.backup_id, l.element, l.path, l.path_size, l.secret_hash, l.created_by, l.created_by_email, l.created_at,
                l.expires_at, l.revoked_at, l.revoked_by, l.uses, l.last_used_at
         from download_links l
         join backups b on b.tenant_id = l.tenant_id and b.id = l.backup_id

@@ -1,7 +1,9 @@
 //! Download links as people see them.
 
+use super::browse::Inner;
 use super::element::Element;
 use crate::base::clock::Millis;
+use crate::base::words::is_hostile;
 use serde::{Deserialize, Serialize};
 
 /// Hours that a link lives, when nobody says how long, and at most.
@@ -21,9 +23,31 @@ pub struct Offer {
     /// Of what is in it, before it is compressed.
     pub size: u64,
     pub files: u64,
+    /// One file or folder of the element.
+    pub part: Option<Part>,
     /// When the backup was made.
     pub taken: Millis,
     pub expires: Millis,
+}
+
+/// A part of an element that a link leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub path: Inner,
+    /// Of a file, in bytes; a folder has none.
+    pub size: Option<u64>,
+}
+
+impl Part {
+    pub fn is_folder(&self) -> bool {
+        self.size.is_none()
+    }
+    /// What its file is called: its own name, without what no file should be called.
+    pub fn filename(&self) -> String {
+        let text = String::from_utf8_lossy(self.path.name());
+        let plain = text.replace(|c: char| is_hostile(c) || matches!(c, '/' | '\\' | char::REPLACEMENT_CHARACTER), "_");
+        if self.is_folder() { format!("{plain}.tar.gz") } else { plain }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +63,12 @@ pub enum LinkState {
 #[serde(deny_unknown_fields)]
 pub struct CreateLink {
     pub element: Element,
+    /// One file or folder of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The same in bytes, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<String>,
     /// 1 to 168; 24 where it is not given.
     #[serde(default)]
     pub hours: Option<u32>,
@@ -52,8 +82,13 @@ pub struct DownloadLink {
     /// `tenant/site.env`
     pub environment: String,
     pub element: Element,
+    /// One file or folder of it; and its bytes, where they are no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<String>,
     pub filename: String,
-    /// Of what is in it, before it is compressed.
+    /// Of what is in it, before it is compressed; 0 for a folder, which nobody has measured.
     pub size: u64,
     pub state: LinkState,
     /// The file itself, and a page about it; only while it is open.

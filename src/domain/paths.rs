@@ -23,6 +23,10 @@ paths! {
     tenant_schedule(id) = "/tenants/{id}/schedule";
     backup(id) = "/backups/{id}";
     backup_act(id, act) = "/backups/{id}/{act}";
+    /// Inside a backup; the query says where.
+    inside(id, query) = "/backups/{id}/browse?{query}";
+    picture(id, query) = "/backups/{id}/picture?{query}";
+    versions(environment, query) = "/environments/{environment}/versions?{query}";
     restore(id) = "/restores/{id}";
     undo(id) = "/restores/{id}/undo";
     job(id) = "/jobs/{id}";

@@ -30,6 +30,15 @@ pub(super) struct Head {
     pub same_as: Option<PathBuf>,
 }
 
+impl Head {
+    /// The same in another directory.
+    pub fn below(mut self, top: &Path) -> Self {
+        self.path = top.join(self.path);
+        self.same_as = self.same_as.map(|first| top.join(first));
+        self
+    }
+}
+
 /// What comes out. Contents follow in the order of their heads, with no mark between them: the sizes tell them apart.
 pub(super) enum Fed {
     Head(Box<Head>),

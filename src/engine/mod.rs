@@ -32,6 +32,7 @@ mod exclude;
 mod failure;
 mod feed;
 mod location;
+mod look;
 mod needs;
 mod prove;
 mod prune;
@@ -52,6 +53,7 @@ pub use archive::About;
 pub use check::Checked;
 pub use exclude::{Exclude, Rule};
 pub use location::Location;
+pub use look::{Folder, Hits, Look, Mark, Version};
 pub use prune::{Pruned, Pruning};
 pub use repository::Repository;
 pub use restore::{Owners, Restored};
@@ -121,6 +123,8 @@ pub struct Entry {
     /// Bytes; 0 for what is not a regular file.
     pub size: u64,
     pub mtime: Option<Millis>,
+    /// Permission and special bits, as `chmod` takes them.
+    pub mode: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,7 @@ pub(super) fn list(session: &Session, snapshot: &str, dir: &Path) -> Result<Vec<
         },
         size: if node.is_file() { node.meta.size } else { 0 },
         mtime: node.meta.mtime.map(|t| Millis(t.as_millisecond())),
+        mode: node.meta.mode.map(super::source::meta::from_go),
     };
     let mut entries: Vec<Entry> = nodes.into_iter().map(entry).collect();
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -7,8 +7,8 @@ use super::control::Control;
 use super::failure::{Ours, reading, writing};
 use super::restore::{Owners, Restored};
 use super::{
-    About, Checked, Entry, Label, Location, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check, needs, prove,
-    prune, read, restore,
+    About, Checked, Entry, Label, Location, Look, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check, needs,
+    prove, prune, read, restore,
 };
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
@@ -160,6 +160,14 @@ impl Repository {
         reading(|| archive::files(self.session(watch)?, snapshot, about, sink))
     }
 
+    /// One directory of a snapshot in the same way; what is in the archive lies in a directory of its name.
+    ///
+    /// # Errors
+    /// As [`Repository::archive`].
+    pub fn archive_folder(&self, snapshot: &str, from: &Path, about: &About, sink: &mut dyn Write, watch: &Watch) -> Result<()> {
+        reading(|| archive::folder(self.session(watch)?, snapshot, from, about, sink))
+    }
+
     /// The dump below `from` as `.sql.gz`, ready for the plain client; what it is stands above it as comments.
     ///
     /// # Errors
@@ -176,6 +184,14 @@ impl Repository {
         archive::single(&mut *self.dump(snapshot, path, watch)?, path, about, sink)
     }
 
+    /// One file as it is.
+    ///
+    /// # Errors
+    /// `Damaged`, `Cancelled`, or what `sink` said; what was written until then is less than the file's size.
+    pub fn plain_file(&self, snapshot: &str, path: &Path, sink: &mut dyn Write, watch: &Watch) -> Result<()> {
+        archive::pour(&mut *self.dump(snapshot, path, watch)?, sink)
+    }
+
     /// One file, of at most `limit` bytes.
     ///
     /// # Errors
@@ -190,6 +206,15 @@ impl Repository {
     /// `NotFound`, `Damaged`.
     pub fn list(&self, snapshot: &str, dir: &Path) -> Result<Vec<Entry>> {
         reading(|| read::list(&self.session(&Watch::new())?, snapshot, dir))
+    }
+
+    /// Looks around in a snapshot, page by page.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such snapshot; `Damaged`.
+    pub fn look(&self, snapshot: &str) -> Result<Look> {
+        let realm = format!("{} {}", self.location.url(), self.key.sha256());
+        reading(|| Look::open(&self.session(&Watch::new())?, &realm, snapshot))
     }
 
     /// Everything below a directory of a snapshot that is no directory itself; `None` when that is more than `limit`.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 /// Directories within directories: more than a path of 4,096 bytes can name by far, and few enough to recurse into with
 /// [`STACK`].
@@ -31,7 +32,7 @@ pub(super) fn check_depth(path: &Path) -> Result<()> {
 
 /// An opened snapshot with the whole index.
 pub(super) struct Snapshot {
-    pub repository: rustic_core::Repository<IndexedFullStatus>,
+    pub repository: Arc<rustic_core::Repository<IndexedFullStatus>>,
     root: TreeId,
 }
 
@@ -50,21 +51,14 @@ impl Snapshot {
     /// # Errors
     /// `Invalid` for what is not an id; `NotFound` when there is no such snapshot.
     pub fn open(session: &Session, id: &str) -> Result<Self> {
-        let id: Id = checked_id(id)?.parse().ours()?;
-        let key = format!("{}/{}", FileType::Snapshot.dirname(), id.to_hex().as_str());
-        match session.objects.get(&key) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::not_found("the snapshot is not in the repository any more"));
-            }
-            // A snapshot is named by the hash of its file: another file in its place is not it.
-            Ok(content) if Id::new(Sha256::digest(&content).into()) != id => {
-                return Err(Error::damaged("the file of the snapshot was altered"));
-            }
-            _ => {}
-        }
-        let repository = session.open()?;
-        let file: rustic_core::repofile::SnapshotFile = repository.get_file(&SnapshotId::from(id)).ours()?;
-        Ok(Self { repository: repository.to_indexed().ours()?, root: file.tree })
+        let id = checked_snapshot(session, id)?;
+        Self::of(Arc::new(session.open()?.to_indexed().ours()?), id)
+    }
+
+    /// The same, where the index was read already.
+    pub fn of(repository: Arc<rustic_core::Repository<IndexedFullStatus>>, id: SnapshotId) -> Result<Self> {
+        let file: rustic_core::repofile::SnapshotFile = repository.get_file(&id).ours()?;
+        Ok(Self { repository, root: file.tree })
     }
 
     /// The root of each of these, behind one opening of the index; none where the snapshot itself cannot be read.
@@ -100,7 +94,7 @@ impl Snapshot {
         self.blob(BlobType::Data, id)
     }
 
-    fn blob(&self, kind: BlobType, id: &Id) -> Result<Bytes> {
+    pub fn blob(&self, kind: BlobType, id: &Id) -> Result<Bytes> {
         let content = self.repository.cat_blob(kind, &id.to_hex()).ours()?;
         if Id::new(Sha256::digest(&content).into()) != *id {
             return Err(Error::damaged("what is stored is not what was stored: its hash is another"));
@@ -149,8 +143,23 @@ impl Snapshot {
     }
 }
 
+/// Is the snapshot there, and the one that it is named after?
+///
+/// # Errors
+/// `Invalid` for what is not an id; `NotFound`; `Damaged` when another file lies in its place.
+pub(super) fn checked_snapshot(session: &Session, id: &str) -> Result<SnapshotId> {
+    let id: Id = checked_id(id)?.parse().ours()?;
+    let key = format!("{}/{}", FileType::Snapshot.dirname(), id.to_hex().as_str());
+    match session.objects.get(&key) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::not_found("the snapshot is not in the repository any more")),
+        // A snapshot is named by the hash of its file: another file in its place is not it.
+        Ok(content) if Id::new(Sha256::digest(&content).into()) != id => Err(Error::damaged("the file of the snapshot was altered")),
+        _ => Ok(SnapshotId::from(id)),
+    }
+}
+
 /// The one validator of names: whatever leaves the engine as a part of a path went through it.
-fn check_name(name: &OsStr) -> Result<()> {
+pub(super) fn check_name(name: &OsStr) -> Result<()> {
     let bytes = name.as_bytes();
     let good = !bytes.is_empty() && bytes.len() <= 255 && bytes != b"." && bytes != b".." && !bytes.iter().any(|b| matches!(b, b'/' | 0));
     if good {

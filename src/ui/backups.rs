@@ -4,6 +4,7 @@ use super::kit::{crumbs, iso, post, progress, state, table, text_area, time, tra
 use super::shell::{Shell, page as whole};
 use crate::base::clock::Millis;
 use crate::base::units;
+use crate::base::words::shown;
 use crate::domain::links::{DownloadLink, LinkState};
 use crate::domain::page::{JobRow, LONGEST_NOTE, Rights};
 use crate::domain::paths;
@@ -89,13 +90,15 @@ fn actions(p: &Page, title: &str, created: Millis) -> AnyView {
     html! { <div class="actions" id="acts" data-part="">{pin}{verify}{delete}{back}{cancel}{restore}</div> }
 }
 
-fn new_link(link: Option<&DownloadLink>) -> Option<AnyView> {
+/// A link that was just made, to be copied.
+pub(super) fn new_link(link: Option<&DownloadLink>) -> Option<AnyView> {
     link.and_then(|link| {
         let url = link.url.clone()?;
-        let (element, until) = (link.element, when(iso(&link.expires).unwrap_or_default()));
+        let until = when(iso(&link.expires).unwrap_or_default());
+        let what = link.path.as_ref().map_or_else(|| format!("the {}", link.element), |path| shown(path.as_bytes()));
         Some(html! {
             <div class="note" data-kind="good" role="status">
-                <strong>{format!("A link to the {element}, good until {until}")}</strong>
+                <strong class="wrap">{format!("A link to {what}, good until {until}")}</strong>
                 <span>"Whoever has it can download without signing in. Every use is shown here, and the owners are told."</span>
                 <div class="row"><code class="wrap" id="new-link">{url.clone()}</code><button class="button small" type="button" hidden data-copies="new-link">"Copy"</button>
                 <a class="button small" href=url>"Download"</a></div>
@@ -141,7 +144,7 @@ fn notes(p: &Page) -> AnyView {
 
 fn elements(p: &Page) -> AnyView {
     let rows: Vec<_> = p.backup.elements.iter().map(|e| element(p, e)).collect();
-    table("Elements of this backup", &["Element", "State", "#Size", "#Files", "Made with", "Download"], rows)
+    table("Elements of this backup", &["Element", "State", "#Size", "#Files", "Made with", ""], rows)
 }
 
 fn element(p: &Page, e: &BackupElement) -> AnyView {
@@ -151,6 +154,10 @@ fn element(p: &Page, e: &BackupElement) -> AnyView {
         let action = format!("{}?element={}", paths::backup_act(&p.backup.id, "links"), e.element);
         post(action, "button small", "Get link", format!("to the {}", e.element))
     });
+    let inside = usable.then(|| {
+        let href = paths::inside(&p.backup.id, &super::browse::begin(e.element));
+        html! { <a class="button small" href=href>"Look inside"<span class="sr">{format!(" the {}", e.element)}</span></a> }
+    });
     let hash = e.snapshot.clone().map(|s| html! { <br/><span class="hash" title="the snapshot in the repository">{s}</span> });
     html! {
         <tr role="row">
@@ -159,7 +166,7 @@ fn element(p: &Page, e: &BackupElement) -> AnyView {
             <td role="cell" class="num" data-label="Size"><span>{units::size(e.size)}</span></td>
             <td role="cell" class="num" data-label="Files"><span>{e.files}</span></td>
             <td role="cell" data-label="Made with"><span>{made}</span></td>
-            <td role="cell">{link}</td>
+            <td role="cell"><div class="row">{inside}{link}</div></td>
         </tr>
     }
 }
@@ -268,7 +275,7 @@ fn link(l: &DownloadLink, may: bool) -> AnyView {
     });
     html! {
         <tr role="row">
-            <th role="rowheader" scope="row">{l.element.name()}</th>
+            <th role="rowheader" scope="row" class="wrap">{l.element.name()}{l.path.as_ref().map(|path| html! { <small>{shown(path.as_bytes())}</small> })}</th>
             <td role="cell" data-label="State">{state(word)}</td>
             <td role="cell" data-label="Made"><span>{time(created)}" by "{l.created_by.clone()}</span></td>
             <td role="cell" data-label="Good until">{iso(&l.expires).map(time)}</td>

@@ -21,15 +21,32 @@ pub fn page(o: &Offer, url: &str, now: Millis) -> String {
                 <p class="soft">"From the backup of "{time(o.taken)}"."</p>
                 <dl class="facts">
                     <dt>"File"</dt><dd><code class="wrap">{o.filename.clone()}</code></dd>
-                    <dt>"Content"</dt><dd>{units::count(o.files, "file")}", "{units::size(o.size)}", compressed while it is sent"</dd>
+                    <dt>"Content"</dt><dd>{content(&o)}</dd>
                     <dt>"Good until"</dt><dd>{time(o.expires)}", "{ago(o.expires)}</dd>
                 </dl>
-                <div class="actions"><a class="button primary" href=url.clone() download="">{format!("Download {}", units::size(o.size))}</a></div>
+                <div class="actions"><a class="button primary" href=url.clone() download="">{button(&o)}</a></div>
                 <details><summary>"Download in a terminal"</summary><pre class="wrap"><code>{command}</code></pre></details>
             </div>
             <p class="small soft">"Every use of this link is recorded, with time and address, and shown to the owners of the site."</p>
         }
     })
+}
+
+fn content(o: &Offer) -> String {
+    match &o.part {
+        None => format!("{}, {}, compressed while it is sent", units::count(o.files, "file"), units::size(o.size)),
+        Some(part) => match part.size {
+            Some(size) => format!("one file, {}, as it was: {}", units::size(size), part.path.shown()),
+            None => format!("one folder, packed while it is sent: {}", part.path.shown()),
+        },
+    }
+}
+
+fn button(o: &Offer) -> String {
+    match o.part.as_ref().map_or(Some(o.size), |part| part.size) {
+        Some(size) => format!("Download {}", units::size(size)),
+        None => "Download".to_owned(),
+    }
 }
 
 fn closed(title: &'static str, words: impl FnOnce() -> AnyView + 'static) -> String {
@@ -44,7 +61,7 @@ pub fn expired(o: &Offer) -> String {
     closed("This link has expired", move || {
         let renew = crate::domain::paths::link_renew(&o.link);
         html! {
-            <p>{format!("It led to the {}", title(&o).to_lowercase())}", and was good until "{time(o.expires)}"."</p>
+            <p>{format!("It led to: {}", title(&o))}", and was good until "{time(o.expires)}"."</p>
             <p>"If you may download from this site, renew it: you get a new link, after signing in where that is needed. Otherwise ask whoever sent it to you."</p>
             <form method="post" action=renew><button class="button primary">"Renew the link"</button></form>
         }
@@ -66,5 +83,8 @@ pub fn unknown() -> String {
 
 fn title(o: &Offer) -> String {
     let name = o.environment.rsplit('/').next().unwrap_or_default();
-    format!("{} of {name}", super::errors::capital(o.element.name()))
+    match &o.part {
+        Some(part) => format!("{} of {name}", crate::base::words::shown(part.path.name())),
+        None => format!("{} of {name}", super::errors::capital(o.element.name())),
+    }
 }

@@ -16,6 +16,7 @@ pub mod activity;
 pub mod admin;
 pub mod alarms;
 pub mod backups;
+pub mod browse;
 pub mod create;
 pub mod downloads;
 pub mod environments;

@@ -3,9 +3,10 @@
 
 use super::page_error::PageFailure;
 use crate::app::App;
-use crate::app::downloads::{self, Asked, Download, Landing, Opened};
+use crate::app::downloads::{self, Asked, Download, Head, Landing, Opened};
 use crate::base::error::Error;
 use crate::base::watch::Watch;
+use crate::base::words::percent;
 use crate::ui;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -35,7 +36,7 @@ pub async fn page(State(app): State<App>, token: Result<Path<String>, PathReject
     };
     match shown.await {
         Ok((Landing::Open(offer), now)) => {
-            let url = format!("{}/d/{token}/{}", app.public_url, offer.filename);
+            let url = format!("{}/d/{token}/{}", app.public_url, percent(&offer.filename));
             kept_private(Html(ui::downloads::page(&offer, &url, now)).into_response())
         }
         Ok((closed, _)) => refused(&closed),
@@ -54,10 +55,10 @@ pub async fn file(State(app): State<App>, names: Result<Path<(String, String)>, 
         again: is_rest(request.headers()),
     };
     match downloads::open(&app, &token, &name, asked).await {
-        Ok(Opened::Named(name)) => attached(&name, Body::from_stream(stream::empty::<io::Result<Bytes>>())),
+        Ok(Opened::Named(head)) => attached(&head, Body::from_stream(stream::empty::<io::Result<Bytes>>())),
         Ok(Opened::Ready(download)) => {
-            let name = download.filename().to_owned();
-            attached(&name, streamed(*download))
+            let head = download.head();
+            attached(&head, streamed(*download))
         }
         Ok(Opened::Closed(landing)) => refused(&landing),
         Err(e) => kept_private(PageFailure(e).into_response()),
@@ -94,12 +95,17 @@ fn kept_private(mut response: Response) -> Response {
     response
 }
 
-fn attached(name: &str, body: Body) -> Response {
+/// A file of the site is nothing but bytes, whatever it is called; its length tells whoever takes it whether that is all.
+fn attached(head: &Head, body: Body) -> Response {
     let mut response = kept_private(Response::new(body));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
+    let kind = if head.length.is_some() { "application/octet-stream" } else { "application/gzip" };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
-    headers.insert(header::CONTENT_DISPOSITION, disposition(name));
+    headers.insert(header::CONTENT_DISPOSITION, disposition(&head.filename));
+    if let Some(length) = head.length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     response
 }
 

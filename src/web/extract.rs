@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::app::access::{self, Actor};
 use crate::base::error::Error;
 use crate::base::secret::Secret;
+use crate::domain::browse::Asked;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -38,6 +39,18 @@ impl<T: serde::de::DeserializeOwned> FromRequest<App> for Body<T> {
         let bytes = bytes::Bytes::from_request(request, app).await.map_err(|e| Error::invalid(format!("the body cannot be read: {e}")))?;
         let value = serde_json::from_slice(&bytes).map_err(|e| Error::invalid(format!("the body is not what this route takes: {e}")))?;
         Ok(Self(value))
+    }
+}
+
+/// What is asked for inside a backup. Its values are bytes: names of files need not be text, which the framework's own
+/// reader of queries takes them for.
+#[derive(Debug)]
+pub struct Inside(pub Asked);
+
+impl<S: Send + Sync> FromRequestParts<S> for Inside {
+    type Rejection = std::convert::Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(Asked::read(parts.uri.query().unwrap_or_default())))
     }
 }
 

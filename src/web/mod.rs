@@ -48,8 +48,14 @@ pub fn router_until(app: App, stop: Stop) -> Router {
         .fallback(page_error::no_page)
         .layer(axum::extract::DefaultBodyLimit::max(1 << 20))
         .layer(Extension(stop))
-        // What is compressed already only costs time to be compressed again.
-        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/gzip"))))
+        // What is compressed already only costs time to be compressed again; and a file keeps its length.
+        .layer(
+            CompressionLayer::new().compress_when(
+                DefaultPredicate::new()
+                    .and(NotForContentType::const_new("application/gzip"))
+                    .and(NotForContentType::const_new("application/octet-stream")),
+            ),
+        )
         .layer(middleware::map_response(private))
         .with_state(app)
 }

@@ -21,7 +21,9 @@ fn links_and_their_uses_are_kept_and_found() {
         let (now, mut tx) = (at.app.pool.now().await.unwrap(), at.app.pool.begin().await.unwrap());
         let conn: &mut Conn = &mut tx;
         let first = db::links::find(conn, &things.link).await.unwrap().expect("it was made");
-        let link = db::links::Link { id: LinkId::fresh().0, secret_hash: "h".into(), created_at: now.0 + 5, ..first };
+        assert_eq!((&first.path, first.path_size), (&None, None), "to a whole element");
+        let (path, path_size) = (Some("files/a%0Ab".to_owned()), Some(7));
+        let link = db::links::Link { id: LinkId::fresh().0, secret_hash: "h".into(), created_at: now.0 + 5, path, path_size, ..first };
         db::links::insert(conn, &link).await.unwrap();
         let id = LinkId(link.id.clone());
         let ids = |links: Vec<db::links::Link>| links.into_iter().map(|l| l.id).collect::<Vec<_>>();
@@ -45,6 +47,7 @@ fn links_and_their_uses_are_kept_and_found() {
         assert!(db::links::revoke(conn, now, &acme, &id, "ann@example.test").await.unwrap());
         assert!(!db::links::revoke(conn, now, &acme, &id, "bob@example.test").await.unwrap());
         let found = db::links::find(conn, &id).await.unwrap().unwrap();
+        assert_eq!((found.path.as_deref(), found.path_size), (Some("files/a%0Ab"), Some(7)));
         assert_eq!((found.uses, found.last_used_at, found.revoked_by.as_deref()), (2, Some(now.0 + 9), Some("ann@example.test")));
         tx.commit().await.unwrap();
     });

@@ -70,9 +70,14 @@ const TABLE: &[Row] = &[
     ("GET",  "/environments/{id}/restore",          makers(Page)),
     ("GET",  "/environments/{id}/restore/preview",  makers(Page)),
     ("POST", "/environments/{id}/restores",         makers(To("/restores/*"))),
+    ("GET",  "/environments/{id}/versions",         members(Page)),
     ("GET",  "/environments/{id}/retention",        members(Page)),
     ("POST", "/environments/{id}/retention",        owners(To("/environments/{id}/retention"))),
     ("GET",  "/backups/{id}",                       members(Page)),
+    ("GET",  "/backups/{id}/browse",                members(Page)),
+    // Of a file that is not there, and of a backup that holds nothing: `tests/browse.rs` has real ones.
+    ("POST", "/backups/{id}/browse",                makers(Hidden)),
+    ("GET",  "/backups/{id}/picture",               makers(Wrong)),
     ("POST", "/backups/{id}/note",                  makers(BACKUP)),
     ("POST", "/backups/{id}/pin",                   makers(BACKUP)),
     ("POST", "/backups/{id}/unpin",                 makers(BACKUP)),
@@ -181,6 +186,8 @@ pub fn request(world: &World, method: &str, route: &str, things: &Things) -> (St
         ("GET", "/environments/{id}/restore/preview") => (format!("{path}?backup={backup}&element=code"), String::new()),
         ("POST", "/environments/{id}/backups") => (path, form(&[("element", "code")])),
         ("POST", "/environments/{id}/restores") => (path, form(&[("backup", backup), ("element", "code")])),
+        ("POST", "/backups/{id}/browse") | ("GET", "/backups/{id}/picture") => (format!("{path}?element=code&path=code/x"), String::new()),
+        ("GET", "/environments/{id}/versions") => (format!("{path}?element=code&path=code/x"), String::new()),
         ("POST", "/backups/{id}/note") => (path, form(&[("note", "mine")])),
         ("POST", "/backups/{id}/links") => (format!("{path}?element=code"), String::new()),
         ("POST", "/backups/{id}/delete") => {
@@ -228,7 +235,7 @@ fn filled(world: &World, route: &str, things: &Things) -> String {
     let one = |sql: &str| world.db().query_row(sql, [], |r| r.get::<_, String>(0)).unwrap();
     let first = match route.split('/').skip(1).take(2).collect::<Vec<_>>()[..] {
         ["environments", _] | ["admin", "environments"] => things.environment.0.clone(),
-        ["backups", _] if ["verify", "delete", "take-back"].iter().any(|act| route.ends_with(act)) => things.bare.0.clone(),
+        ["backups", _] if ["picture", "verify", "delete", "take-back"].iter().any(|act| route.ends_with(act)) => things.bare.0.clone(),
         ["backups", _] => things.backup.0.clone(),
         ["restores", _] => things.restore.0.clone(),
         ["links", _] => things.link.0.clone(),

@@ -6,19 +6,21 @@
 mod stream;
 mod token;
 
-pub use stream::{Asked, Download, Opened, open, stop_all};
+pub use stream::{Asked, Download, Head, Opened, open, stop_all};
 
-use super::{App, access, access::Actor, backups, from_json};
+use super::{App, access, access::Actor, backups, browse, from_json};
 use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::sql::Conn;
+use crate::base::words::percent;
 use crate::db;
 use crate::db::backups::{Backup, BackupElement};
 use crate::db::links::Link;
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::ids::{BackupId, EnvironmentId, LinkId, TenantId};
-use crate::domain::links::{DownloadLink, HOURS, LinkState, LinkUse, MOST_HOURS, Offer};
+use crate::domain::links::{DownloadLink, HOURS, LinkState, LinkUse, MOST_HOURS, Offer, Part};
 use crate::domain::rights::Right;
 use crate::domain::state::BackupState;
 use token::Signer;
@@ -49,6 +51,36 @@ struct Found {
 /// # Errors
 /// `Invalid` for another number of hours; `Conflict` while there is nothing to download yet.
 pub async fn create(app: &App, actor: &Actor, backup: &BackupId, element: Element, hours: Option<u32>) -> Result<DownloadLink> {
+    make(app, actor, backup, element, None, hours).await
+}
+
+/// The same to one file or folder of an element, which must be there.
+///
+/// # Errors
+/// As [`create`]; `NotFound`; `Invalid` for what is neither a file nor a folder.
+pub async fn create_inside(
+    app: &App,
+    actor: &Actor,
+    backup: &BackupId,
+    element: Element,
+    path: &Inner,
+    hours: Option<u32>,
+) -> Result<DownloadLink> {
+    if path.is_root() {
+        return create(app, actor, backup, element, hours).await;
+    }
+    let part = browse::part(app, actor, backup, element, path).await?;
+    make(app, actor, backup, element, Some(part), hours).await
+}
+
+async fn make(
+    app: &App,
+    actor: &Actor,
+    backup: &BackupId,
+    element: Element,
+    part: Option<Part>,
+    hours: Option<u32>,
+) -> Result<DownloadLink> {
     let hours = hours.unwrap_or(HOURS);
     if !(1..=MOST_HOURS).contains(&hours) {
         return Err(Error::invalid(format!("a link cannot live for {hours} hours")).hint("choose 1 hour to 168 hours, which is 7 days"));
@@ -57,37 +89,51 @@ pub async fn create(app: &App, actor: &Actor, backup: &BackupId, element: Elemen
     let mut tx = app.pool.begin().await?;
     let row = access::backup(&mut tx, actor, backup, Right::Download).await?;
     let tenant = TenantId(row.tenant_id.clone());
-    let part = usable(&mut tx, &row, element).await?;
-    let mut link = Link {
+    let held = usable(&mut tx, &row, element).await?;
+    let mut link = fresh(actor, &row, element, now, now.plus(i64::from(hours) * HOUR));
+    if let Some(part) = &part {
+        link.path = Some(format!("{}{}", part.path.query(), if part.is_folder() { "/" } else { "" }));
+        link.path_size = part.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX));
+    }
+    link.secret_hash = Signer::of(&app.sealer).sign(&link).sha256();
+    db::links::insert(&mut tx, &link).await?;
+    let what = part.map_or_else(|| element.to_string(), |part| format!("{element}: {}", part.path.shown()));
+    let detail = format!("{what} of {}, for {hours} h", address(&row));
+    activity::record(&mut tx, now, actor, Some(&tenant), "download.link", &link.id, &detail).await?;
+    tx.commit().await?;
+    view_of(app, now, &Found { link, backup: row, element: held })
+}
+
+fn fresh(actor: &Actor, backup: &Backup, element: Element, now: Millis, expires: Millis) -> Link {
+    Link {
         id: LinkId::fresh().0,
-        tenant_id: row.tenant_id.clone(),
-        backup_id: row.id.clone(),
+        tenant_id: backup.tenant_id.clone(),
+        backup_id: backup.id.clone(),
         element: element.name().into(),
+        path: None,
+        path_size: None,
         secret_hash: String::new(),
         created_by: actor.account.0.clone(),
         created_by_email: actor.email.clone(),
         created_at: now.0,
-        expires_at: now.plus(i64::from(hours) * HOUR).0,
+        expires_at: expires.0,
         revoked_at: None,
         revoked_by: None,
         uses: 0,
         last_used_at: None,
-    };
-    link.secret_hash = Signer::of(&app.sealer).sign(&link).sha256();
-    db::links::insert(&mut tx, &link).await?;
-    let detail = format!("{element} of {}, for {hours} h", address(&row));
-    activity::record(&mut tx, now, actor, Some(&tenant), "download.link", &link.id, &detail).await?;
-    tx.commit().await?;
-    view_of(app, now, &Found { link, backup: row, element: part })
+    }
 }
 
 /// The element of a backup that can be downloaded.
-async fn usable(conn: &mut Conn, backup: &Backup, element: Element) -> Result<BackupElement> {
+pub(super) async fn usable(conn: &mut Conn, backup: &Backup, element: Element) -> Result<BackupElement> {
     if !BackupState::parse(&backup.state)?.is_usable() {
         return Err(Error::conflict(format!("the backup is {}", backup.state)).hint("only a finished one can be downloaded"));
     }
     if backup.deleted_at.is_some() {
         return Err(Error::conflict("the backup is in the trash").hint("take it back first"));
+    }
+    if backup.expired_at.is_some() {
+        return Err(Error::conflict("the backup has expired").hint("what was in it is gone; choose another backup"));
     }
     let elements = db::backups::elements(conn, &TenantId(backup.tenant_id.clone()), &BackupId(backup.id.clone())).await?;
     let found = elements.into_iter().find(|e| e.element == element.name() && e.snapshot.is_some());
@@ -152,7 +198,9 @@ pub async fn renew(app: &App, actor: &Actor, id: &LinkId) -> Result<DownloadLink
     let link = access::link(&mut conn, actor, id, Right::Download).await?;
     drop(conn);
     let hours = u32::try_from((link.expires_at - link.created_at) / HOUR).unwrap_or(HOURS).clamp(1, MOST_HOURS);
-    create(app, actor, &BackupId(link.backup_id), Element::parse(&link.element)?, Some(hours)).await
+    let (backup, element) = (BackupId(link.backup_id.clone()), Element::parse(&link.element)?);
+    let path = part_of(&link).map(|part| part.path).unwrap_or_default();
+    create_inside(app, actor, &backup, element, &path, Some(hours)).await
 }
 
 /// Who used a link, newest first.
@@ -237,6 +285,13 @@ fn address(backup: &Backup) -> String {
     format!("{}/{}.{}", backup.tenant, backup.site, backup.environment)
 }
 
+/// The file or folder that a link leads to, where that is not a whole element.
+fn part_of(link: &Link) -> Option<Part> {
+    let text = link.path.as_deref()?;
+    let size = link.path_size.map(i64::unsigned_abs).filter(|_| !text.ends_with('/'));
+    Some(Part { path: Inner::of_query(text), size })
+}
+
 impl Found {
     fn element(&self) -> Result<Element> {
         Element::parse(&self.link.element)
@@ -247,6 +302,9 @@ impl Found {
     }
 
     fn filename(&self) -> Result<String> {
+        if let Some(part) = part_of(&self.link) {
+            return Ok(part.filename());
+        }
         let manifest = self.manifest()?;
         let engine = manifest.get("engine").and_then(|v| v.as_str()).unwrap_or_default();
         Ok(backups::file_name(&self.backup, self.element()?, engine))
@@ -262,6 +320,7 @@ fn offer(found: &Found) -> Result<Offer> {
         filename: found.filename()?,
         size: found.element.size.unsigned_abs(),
         files: found.element.files.unsigned_abs(),
+        part: part_of(&found.link),
         taken: Millis(found.backup.created_at),
         expires: Millis(found.link.expires_at),
     })
@@ -277,15 +336,20 @@ fn view_of(app: &App, now: Millis, found: &Found) -> Result<DownloadLink> {
     let filename = found.filename()?;
     let page = (state == LinkState::Open).then(|| format!("{}/d/{}", app.public_url, Signer::of(&app.sealer).sign(link).expose()));
     let iso = |at: Option<i64>| at.map(|at| Millis(at).iso());
+    let part = part_of(link);
+    let size = part.as_ref().map_or(found.element.size.unsigned_abs(), |part| part.size.unwrap_or_default());
+    let (path, path_hex) = part.map(|part| part.path.text()).unzip();
     Ok(DownloadLink {
         id: link.id.clone(),
         backup: link.backup_id.clone(),
         environment: address(&found.backup),
         element: found.element()?,
-        url: page.as_ref().map(|page| format!("{page}/{filename}")),
+        path,
+        path_hex: path_hex.flatten(),
+        url: page.as_ref().map(|page| format!("{page}/{}", percent(&filename))),
         page,
         filename,
-        size: found.element.size.unsigned_abs(),
+        size,
         state,
         created: Millis(link.created_at).iso(),
         created_by: link.created_by_email.clone(),

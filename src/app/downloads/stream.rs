@@ -1,6 +1,6 @@
 //! A link in use: opened, watched while it streams, and noted at its end.
 
-use super::{Found, Judged, Landing, address, judge, offer, stands};
+use super::{Found, Judged, Landing, address, judge, offer, part_of, stands};
 use crate::app::letters::{self, About as Told, Letter};
 use crate::app::{App, environments, from_json};
 use crate::base::clock::Millis;
@@ -40,10 +40,18 @@ pub struct Asked<'a> {
 #[derive(Debug)]
 pub enum Opened {
     Ready(Box<Download>),
-    /// The answer to `head`: the file's name.
-    Named(String),
+    /// The answer to `head`.
+    Named(Head),
     /// Never [`Landing::Open`].
     Closed(Landing),
+}
+
+/// What is known of a file before it is read.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub filename: String,
+    /// Of a file that goes out as it is; what is compressed on the way has no length yet.
+    pub length: Option<u64>,
 }
 
 /// A download that may begin.
@@ -74,7 +82,7 @@ pub async fn open(app: &App, token: &str, filename: &str, asked: Asked<'_>) -> R
         return Ok(Opened::Closed(Landing::Unknown));
     }
     if asked.head {
-        return Ok(Opened::Named(real));
+        return Ok(Opened::Named(head(&found, &real)));
     }
     let watch = Watch::new();
     let slot = Slot::take(&found.link.tenant_id, &watch)?;
@@ -82,6 +90,10 @@ pub async fn open(app: &App, token: &str, filename: &str, asked: Asked<'_>) -> R
     let (_, repository) = environments::repository(app, &tenant, &site).await?;
     let number = begin(app, &found, asked).await?;
     Ok(Opened::Ready(Box::new(Download { app: app.clone(), found, filename: real, repository, watch, number, _slot: slot })))
+}
+
+fn head(found: &Found, filename: &str) -> Head {
+    Head { filename: filename.to_owned(), length: part_of(&found.link).and_then(|part| part.size) }
 }
 
 /// Notes the use. One that goes on with a broken one is not counted, nor told, again.
@@ -111,7 +123,7 @@ async fn tell_owner(conn: &mut Conn, app: &App, now: Millis, found: &Found, from
         actor: "download link",
         action: "download.use",
         object: &found.link.id,
-        detail: &format!("{} of {}, by a link of {made_by}, with {agent}", found.link.element, address(&found.backup)),
+        detail: &format!("{} of {}, by a link of {made_by}, with {agent}", what(found), address(&found.backup)),
         address: from,
     };
     db::activity::record(conn, now, &act).await?;
@@ -132,9 +144,14 @@ async fn tell_owner(conn: &mut Conn, app: &App, now: Millis, found: &Found, from
     Ok(())
 }
 
+fn what(found: &Found) -> String {
+    let element = &found.link.element;
+    part_of(&found.link).map_or_else(|| element.clone(), |part| format!("{element}: {}", part.path.shown()))
+}
+
 impl Download {
-    pub fn filename(&self) -> &str {
-        &self.filename
+    pub fn head(&self) -> Head {
+        head(&self.found, &self.filename)
     }
 
     /// Cancelled when the link may not be used any more: whoever waits for the other side looks here, too.
@@ -172,6 +189,12 @@ impl Download {
         let snapshot = found.element.snapshot.as_deref().ok_or_else(|| Error::internal("a link to nothing"))?;
         let manifest = found.manifest()?;
         let about = About { facts: told(found, &manifest)?, time: Millis(found.backup.created_at) };
+        if let Some(part) = part_of(&found.link) {
+            return match part.is_folder() {
+                true => self.repository.archive_folder(snapshot, part.path.path(), &about, sink, &self.watch),
+                false => self.repository.plain_file(snapshot, part.path.path(), sink, &self.watch),
+            };
+        }
         match (found.element()?, manifest["engine"].as_str()) {
             (Element::Database, Some("sqlite")) => {
                 self.repository.archive_file(snapshot, Path::new("database/database.sqlite"), &about, sink, &self.watch)
@@ -197,6 +220,7 @@ fn told(found: &Found, manifest: &Value) -> Result<Map<String, Value>> {
         "backup": found.backup.id,
         "environment": address(&found.backup),
         "element": found.link.element,
+        "path": part_of(&found.link).map(|part| part.path.shown()),
         "time": Millis(found.backup.created_at).iso(),
         "state": found.element.state,
         "problems": problems,

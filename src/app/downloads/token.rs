@@ -1,7 +1,7 @@
 //! The text of a link: `ID.EXPIRY.BINDING.SIGNATURE`.
 //!
 //! The signature is HMAC-SHA-256 over everything before it, so that nothing is looked up for a text that we did not make.
-//! The binding says of what: tenant, backup and element, which only the row can tell; it is compared once that is there.
+//! The binding says of what: tenant, backup, element and path, which only the row can tell; it is compared once that is there.
 //! Both keys are derived from the master key for this one purpose. Nothing is decoded: what is brought is compared with
 //! what we would have written, so each link has one spelling.
 
@@ -65,8 +65,10 @@ impl Signer {
     }
 
     fn binding(&self, link: &Link) -> String {
-        let parts = [&link.id, &link.tenant_id, &link.backup_id, &link.element];
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part.as_bytes()].concat()).collect();
+        // A link to a whole element is bound as it was before there were others: it stays good.
+        let parts = [Some(&link.id), Some(&link.tenant_id), Some(&link.backup_id), Some(&link.element), link.path.as_ref()];
+        let bytes: Vec<u8> =
+            parts.iter().flatten().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part.as_bytes()].concat()).collect();
         base64url(&hmac(&self.binding, &[&bytes, &link.expires_at.to_be_bytes()])[..BINDING])
     }
 }
@@ -97,6 +99,8 @@ mod tests {
             tenant_id: TenantId::fresh().0,
             backup_id: BackupId::fresh().0,
             element: "files".into(),
+            path: None,
+            path_size: None,
             secret_hash: String::new(),
             created_by: String::new(),
             created_by_email: String::new(),
@@ -167,11 +171,12 @@ mod tests {
         let sealer = Sealer::ephemeral();
         let signer = Signer::of(&sealer);
         let (token, row) = signed(&signer, link());
-        let changes: [fn(&mut Link); 5] = [
+        let changes: [fn(&mut Link); 6] = [
             |l| l.expires_at += 1,
             |l| l.tenant_id = TenantId::fresh().0,
             |l| l.backup_id = BackupId::fresh().0,
             |l| l.element = "code".into(),
+            |l| l.path = Some("files/a".into()),
             |l| l.secret_hash = Secret::new("x").sha256(),
         ];
         for (n, change) in changes.iter().enumerate() {

@@ -9,8 +9,10 @@ use crate::cli::client::escaped;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Cell, Column, Sheet, column};
 use crate::cli::session::Session;
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::links::{CreateLink, DownloadLink};
+use crate::domain::view::{Backup, Environment};
 use rustix::fs::{CWD, RenameFlags};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -31,6 +33,12 @@ pub struct Get {
     /// code, files, database (or db) [default: files]
     #[arg(long)]
     pub element: Option<String>,
+    /// One file or folder of the element, for example files/public/logo.png; a folder comes as .tar.gz
+    #[arg(long, value_name = "PATH", conflicts_with = "file")]
+    pub path: Option<PathBuf>,
+    /// Out of this backup, by its id, instead of the newest
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
+    pub backup: Option<String>,
     /// A file or directory to download to; what is there is never overwritten
     #[arg(long, value_name = "PATH")]
     pub to: Option<PathBuf>,
@@ -58,21 +66,38 @@ pub fn get(s: &mut Session<'_>, args: &Get) -> Result<Exit> {
         (Some(file), _) => choose::by_file(s, &environment, file)?,
         (None, element) => {
             let element = element.unwrap_or_else(|| usual(&environment));
-            (newest_with(s, &environment, &[element])?, element)
+            (chosen(s, &environment, args.backup.as_deref(), element)?, element)
         }
     };
     let name = backup.elements.iter().find(|e| e.element == element).map(|e| e.filename.clone());
-    let target = args.to.as_deref().map(|to| free(to, name.as_deref().unwrap_or_default())).transpose()?;
-    let asked = CreateLink { element, hours: args.hours };
-    let link: DownloadLink = s.client()?.post(&format!("/backups/{}/links", escaped(&backup.id)), &asked)?.body;
-    match target {
-        Some(target) => fetch(s, &link, &target)?,
+    if let (Some(to), None) = (&args.to, &args.path) {
+        free(to, name.as_deref().unwrap_or_default())?; // before there is a link
+    }
+    let link: DownloadLink = s.client()?.post(&format!("/backups/{}/links", escaped(&backup.id)), &asked(args, element))?.body;
+    match &args.to {
+        Some(to) => {
+            let target = free(to, &link.filename.replace('/', "_"))?;
+            fetch(s, &link, &target)?;
+        }
         None => print(s, &link)?,
     }
     Ok(Exit::Good)
 }
 
-fn one(text: &str) -> Result<Element> {
+fn chosen(s: &mut Session<'_>, environment: &Environment, id: Option<&str>, element: Element) -> Result<Backup> {
+    match id {
+        Some(id) => choose::backup_of(s, environment, id),
+        None => newest_with(s, environment, &[element]),
+    }
+}
+
+fn asked(args: &Get, element: Element) -> CreateLink {
+    let path = args.path.as_ref().map(|path| Inner::of_path(path).text());
+    let (path, path_hex) = path.unzip();
+    CreateLink { element, path, path_hex: path_hex.flatten(), hours: args.hours }
+}
+
+pub(super) fn one(text: &str) -> Result<Element> {
     if text == "all" {
         return Err(Error::invalid("The backup element \"all\" is not supported for this command."));
     }

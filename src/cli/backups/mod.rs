@@ -1,9 +1,11 @@
 //! Backups: making, listing, showing, keeping, proving.
 
+mod browse;
 mod create;
 mod get;
 mod sheets;
 
+pub use browse::{Browse, Versions, browse, versions};
 pub use create::{create, made};
 pub use get::{Get, get};
 

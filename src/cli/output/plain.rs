@@ -3,12 +3,7 @@
 //! What comes from a site (names of files, notes, messages of its database) may hold escape sequences that clear the
 //! screen or rename the window, line ends that fake a line of ours, and characters that turn the reading direction.
 
-/// Is it a character that must be shown escaped wherever a terminal may read it?
-pub fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-        || ('\u{e0000}'..='\u{e007f}').contains(&c)
-}
+pub use crate::base::words::is_hostile;
 
 /// One line, with every such character as `\n`, `\t`, `\r` or `\u{1b}`.
 pub fn line(text: &str) -> String {

@@ -90,7 +90,8 @@ pub(super) fn single(content: &mut dyn Read, path: &Path, about: &About, sink: &
     compressed(about, named, sink, |out| pour(content, out))
 }
 
-fn pour(from: &mut dyn Read, to: &mut dyn Write) -> Result<()> {
+/// All of it, as it is.
+pub(super) fn pour(from: &mut dyn Read, to: &mut dyn Write) -> Result<()> {
     let mut buffer = vec![0u8; 128 << 10];
     loop {
         match from.read(&mut buffer).map_err(ours)? {
@@ -109,13 +110,19 @@ fn ours(e: io::Error) -> Error {
 }
 
 pub(super) fn files(session: Session, snapshot: &str, about: &About, sink: &mut dyn Write) -> Result<()> {
+    folder(session, snapshot, Path::new(""), about, sink)
+}
+
+/// What lies below `from`, in a directory of its name.
+pub(super) fn folder(session: Session, snapshot: &str, from: &Path, about: &About, sink: &mut dyn Write) -> Result<()> {
     let watch = session.control.watch.clone();
-    let mut feed = Feed::open(session, snapshot, Path::new(""), true)?;
+    let top = Path::new(from.file_name().unwrap_or_default());
+    let mut feed = Feed::open(session, snapshot, from, true)?;
     compressed(about, GzBuilder::new(), sink, |out| {
         let mut packer = Packer { tape: Tape::new(out), listing: Listing::new()?, heads: VecDeque::new(), current: None };
         while let Some(fed) = feed.next()? {
             match fed {
-                Fed::Head(head) => packer.heads.push_back(*head),
+                Fed::Head(head) => packer.heads.push_back(head.below(top)),
                 Fed::Content(pieces) => pieces.iter().try_for_each(|piece| {
                     watch.check()?;
                     watch.add_bytes(piece.len() as u64);

@@ -5,6 +5,7 @@ mod backups;
 mod damage;
 mod dumps;
 mod hostile;
+mod looks;
 mod prunes;
 mod restores;
 

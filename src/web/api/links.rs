@@ -1,6 +1,7 @@
 //! Download links.
 
 use crate::app::{App, downloads};
+use crate::domain::browse::Inner;
 use crate::domain::ids::{BackupId, LinkId};
 use crate::domain::links::{CreateLink, DownloadLink, LinkUse};
 use crate::web::error::Answer;
@@ -19,7 +20,8 @@ pub async fn create(
     Path(id): Path<String>,
     Body(new): Body<CreateLink>,
 ) -> Answer<(StatusCode, Json<DownloadLink>)> {
-    let link = downloads::create(&app, &actor, &BackupId(id), new.element, new.hours).await?;
+    let path = Inner::of_text(new.path.as_deref().unwrap_or_default(), new.path_hex.as_deref())?;
+    let link = downloads::create_inside(&app, &actor, &BackupId(id), new.element, &path, new.hours).await?;
     Ok((StatusCode::CREATED, Json(link)))
 }
 

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod backups;
+mod browse;
 mod installation;
 mod jobs;
 mod links;
@@ -50,6 +51,7 @@ table! {
     "/environments" ["GET"] get(sites::environment_named);
     "/environments/{id}" ["GET"] get(sites::environment);
     "/environments/{id}/backups" ["GET", "POST"] get(backups::log).post(backups::create);
+    "/environments/{id}/versions" ["GET"] get(browse::versions);
     "/environments/{id}/schedule" ["GET", "PATCH"] get(schedules::find).patch(schedules::change);
     "/environments/{id}/schedule/run" ["POST"] post(schedules::run);
     "/environments/{id}/slots" ["GET"] get(schedules::slots);
@@ -60,6 +62,8 @@ table! {
     "/tenants/{id}/retention/simulation" ["POST"] post(retention::simulate_tenant);
     "/backups/{id}" ["GET", "PATCH"] get(backups::find).patch(backups::edit);
     "/backups/{id}/verify" ["POST"] post(backups::verify);
+    "/backups/{id}/browse" ["GET"] get(browse::list);
+    "/backups/{id}/search" ["GET"] get(browse::search);
     "/backups/{id}/links" ["GET", "POST"] get(links::list).post(links::create);
     "/links/{id}/revoke" ["POST"] post(links::revoke);
     "/links/{id}/renew" ["POST"] post(links::renew);
