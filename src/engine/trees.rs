@@ -73,7 +73,7 @@ impl Snapshot {
             Ok::<_, Error>(file.tree)
         };
         let roots: Vec<_> = ids.iter().map(|id| (id.clone(), root(id).ok())).collect();
-        Ok((Self { repository: repository.to_indexed().ours()?, root: TreeId::default() }, roots))
+        Ok((Self { repository: Arc::new(repository.to_indexed().ours()?), root: TreeId::default() }, roots))
     }
 
     pub fn root(&self) -> TreeId {
