@@ -11,6 +11,7 @@ mod crashes;
 mod docs;
 mod doctor;
 mod downloads;
+mod drills;
 mod end2end;
 mod house;
 mod letters;

@@ -4,6 +4,7 @@
 //! asks the time or rolls dice; what is decided here is a function of what comes in.
 
 pub mod alarm;
+pub mod drill;
 pub mod element;
 pub mod ids;
 pub mod links;

@@ -24,6 +24,9 @@ paths! {
     backup(id) = "/backups/{id}";
     backup_act(id, act) = "/backups/{id}/{act}";
     restore(id) = "/restores/{id}";
+    run_drill(id) = "/environments/{id}/drills";
+    drill(id) = "/drills/{id}";
+    drill_evidence(id) = "/drills/{id}/evidence";
     undo(id) = "/restores/{id}/undo";
     job(id) = "/jobs/{id}";
     cancel(id) = "/jobs/{id}/cancel";

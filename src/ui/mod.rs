@@ -18,6 +18,7 @@ pub mod alarms;
 pub mod backups;
 pub mod create;
 pub mod downloads;
+pub mod drills;
 pub mod environments;
 pub mod errors;
 pub mod fleet;

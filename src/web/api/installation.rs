@@ -2,11 +2,12 @@
 
 use crate::app::accounts::{self, CreateAccount, CreateToken};
 use crate::app::{App, servers, tenants};
+use crate::domain::ids::ServerId;
 use crate::domain::view;
 use crate::web::error::Answer;
 use crate::web::extract::{Body, Caller};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 pub async fn whoami(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<view::Whoami>> {
@@ -58,4 +59,19 @@ pub async fn add_server(
     Body(new): Body<view::AddServer>,
 ) -> Answer<(StatusCode, Json<view::Server>)> {
     Ok((StatusCode::CREATED, Json(servers::add(&app, &actor, new).await?)))
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeServer {
+    for_drills: bool,
+}
+
+pub async fn change_server(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    Body(change): Body<ChangeServer>,
+) -> Answer<Json<view::Server>> {
+    Ok(Json(servers::set_for_drills(&app, &actor, &ServerId(id), change.for_drills).await?))
 }
