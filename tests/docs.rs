@@ -66,6 +66,7 @@ fn named_commands(text: &str) -> BTreeSet<String> {
             "env",
             "backup",
             "restore",
+            "drill",
             "retention",
             "schedule",
             "webhook",

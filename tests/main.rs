@@ -12,6 +12,7 @@ mod crashes;
 mod docs;
 mod doctor;
 mod downloads;
+mod drills;
 mod end2end;
 mod house;
 mod letters;

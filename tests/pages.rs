@@ -4,6 +4,7 @@
 //! new kind), that in `pages/others.rs` and `pages/payloads.rs`.
 
 mod cross_site;
+mod drills;
 pub mod every_page;
 mod headers;
 mod input;

@@ -235,6 +235,9 @@ fn a_server_account_is_tried_kept_changed_and_goes_when_nothing_uses_it() {
     admin.post(&change, &[("name", "first"), ("password", "wrong")]).is(422);
     admin.post(&change, &[("name", "first"), ("password", "")]).leads_to("/admin/servers");
     assert!(admin.submit(&format!("/admin/servers/{id}/test"), &[]).text().contains("first answers:"), "with the old password");
+    assert!(admin.get("/admin/servers").text().contains("nothing"), "nothing uses it");
+    admin.post(&change, &[("name", "first"), ("password", ""), ("for_drills", "yes")]).leads_to("/admin/servers");
+    assert!(admin.get("/admin/servers").text().contains("drills") && admin.get(&change).has("name=\"for_drills\" value=\"yes\" checked"));
     house.tenant("acme");
     let mut wish = house.at.wish("acme", "shop", "live");
     wish.server = Some("first".into());

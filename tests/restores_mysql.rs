@@ -41,7 +41,7 @@ fn rows(shop: &Wordpress) -> Digest {
 }
 
 /// Files as people have them: links, odd names and modes, holes, other owners, long names.
-fn odd_files(shop: &Wordpress) {
+pub fn odd_files(shop: &Wordpress) {
     use std::os::unix::ffi::OsStrExt;
     let odd = shop.uploads().join("odd");
     write(odd.join("plain.txt"), "plain");

@@ -69,6 +69,7 @@ impl World {
             Some("environments") => things.environment.as_str(),
             Some("backups") => things.backup.as_str(),
             Some("restores") => things.restore.as_str(),
+            Some("drills") => things.drill.as_str(),
             Some("jobs") => things.job.as_str(),
             // Also below /admin/.
             _ if route.contains("tenants/{id}") => self.tenant.as_str(),

@@ -11,7 +11,7 @@ use crate::base::secret::Secret;
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::environments::Card;
-use crate::domain::ids::{AccountId, BackupId, EnvironmentId, LinkId, RestoreId, TenantId, TokenId};
+use crate::domain::ids::{AccountId, BackupId, DrillId, EnvironmentId, LinkId, RestoreId, TenantId, TokenId};
 use crate::domain::names::Address;
 use crate::domain::page::Rights;
 use crate::domain::rights::{Right, Role, Scope};
@@ -181,6 +181,12 @@ pub async fn backup(conn: &mut Conn, actor: &Actor, id: &BackupId, right: Right)
 pub async fn restore(conn: &mut Conn, actor: &Actor, id: &RestoreId, right: Right) -> Result<db::restores::Restore> {
     let found = db::restores::find(conn, id).await?.ok_or_else(|| hidden("restore"))?;
     in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "restore").await?;
+    Ok(found)
+}
+
+pub async fn drill(conn: &mut Conn, actor: &Actor, id: &DrillId, right: Right) -> Result<db::drills::Drill> {
+    let found = db::drills::find(conn, id).await?.ok_or_else(|| hidden("drill"))?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "drill").await?;
     Ok(found)
 }
 

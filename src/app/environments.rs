@@ -7,7 +7,7 @@ pub use change::{Change, DatabaseChange, change, form};
 pub use removal::{Removal, remove};
 pub(crate) use removal::{begin_on, last_backup_ended, refuse_going};
 
-use super::{App, access, access::Actor, alarms, backups, from_json, jobs, schedules, servers};
+use super::{App, access, access::Actor, alarms, backups, drills, from_json, jobs, schedules, servers};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::identity::Identity;
@@ -68,12 +68,7 @@ pub(crate) async fn open(app: &App, id: &EnvironmentId) -> Result<Opened> {
         Some(sealed) => app.sealer.open(place(&row.tenant_id, &row.id), sealed)?,
         None => Secret::new(""),
     };
-    let owner = match &definition.owner {
-        Some(name) => Identity::of_user(name)?,
-        None => Identity::of_path(&definition.root).map_err(|e| {
-            e.hint("the directory of the site is gone: put it back, or an empty one with the right owner, and restore into it")
-        })?,
-    };
+    let owner = owner(&definition)?;
     Ok(Opened {
         id: EnvironmentId(row.id.clone()),
         tenant: TenantId(row.tenant_id.clone()),
@@ -85,6 +80,16 @@ pub(crate) async fn open(app: &App, id: &EnvironmentId) -> Result<Opened> {
         server,
         owner,
     })
+}
+
+/// Whose rights are used on its files.
+pub(crate) fn owner(definition: &Definition) -> Result<Identity> {
+    match &definition.owner {
+        Some(name) => Identity::of_user(name),
+        None => Identity::of_path(&definition.root).map_err(|e| {
+            e.hint("the directory of the site is gone: put it back, or an empty one with the right owner, and restore into it")
+        }),
+    }
 }
 
 /// The repository of a site, opened with its sealed key.
@@ -196,6 +201,7 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
     let tenant = TenantId(row.tenant_id.clone());
     let definition: Definition = from_json("definition", &row.definition)?;
     let restores = db::restores::log(conn, &tenant, id, 20).await?;
+    let drilled = drills::recent(conn, &tenant, id).await?;
     let removal = db::environments::removal(conn, id).await?.ok_or_else(|| access::hidden("environment"))?;
     let gone = removal.state == "removed";
     let mut rights = standing.rights(actor);
@@ -207,7 +213,8 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
         elements: definition.elements(),
         last_proven: row.last_proven_at.map(Millis),
         next_run: schedules::standing(conn, id, now).await?,
-        restore_takes: row.last_good_size.map(|size| restore_takes(size, &restores)),
+        badge: drills::badge(&drilled, now, &app.settings.drills)?,
+        restore_takes: row.last_good_size.map(|size| restore_takes(size, &restores, drills::measured(&drilled))),
         days: strip(conn, &tenant, id, now, zone).await?,
         rights,
         undo: restores.iter().find_map(|r| Some((r.id.clone(), Millis(r.undo_until.filter(|u| r.undone_by.is_none() && *u > now.0)?)))),
@@ -222,11 +229,13 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
     })
 }
 
-/// As long as the last whole restore took; without one, by size at 40 MB/s with half a minute for all the rest.
-fn restore_takes(size: i64, restores: &[db::restores::Restore]) -> i64 {
-    let took = |r: &db::restores::Restore| Some(r.finished_at? - r.started_at?);
+/// As long as the last whole restore took, or the drill since, whichever is newer; without either, by size at 40 MB/s with
+/// half a minute for all the rest.
+fn restore_takes(size: i64, restores: &[db::restores::Restore], drill: Option<(Millis, i64)>) -> i64 {
+    let took = |r: &db::restores::Restore| Some((Millis(r.finished_at?), r.finished_at? - r.started_at?));
     let whole = restores.iter().filter(|r| r.state == RestoreState::Succeeded.word() && r.elements.split(',').count() > 1);
-    whole.filter_map(took).next().unwrap_or(30_000 + size / 40_000)
+    let newest = whole.filter_map(took).chain(drill).max_by_key(|(at, _)| at.0);
+    newest.map_or(30_000 + size / 40_000, |(_, took)| took)
 }
 
 const DAYS: i64 = 30;

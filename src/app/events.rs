@@ -8,11 +8,11 @@ use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::backups::Narrow;
-use crate::domain::ids::{BackupId, EnvironmentId, JobId, RestoreId, TenantId};
+use crate::domain::ids::{BackupId, DrillId, EnvironmentId, JobId, RestoreId, TenantId};
 use crate::domain::rights::Right;
 use crate::queue;
 
-/// The state of a topic: `job:ID`, `backup:ID`, `restore:ID`, `environment:ID`, or `jobs`.
+/// The state of a topic: `job:ID`, `backup:ID`, `restore:ID`, `drill:ID`, `environment:ID`, or `jobs`.
 ///
 /// # Errors
 /// `NotFound` for what is not there or not theirs.
@@ -24,8 +24,11 @@ pub async fn fingerprint(app: &App, actor: &Actor, topic: &str) -> Result<String
         "job" => job(&mut conn, actor, &JobId(id.to_owned())).await,
         "backup" => backup(&mut conn, actor, &BackupId(id.to_owned())).await,
         "restore" => restore(&mut conn, actor, &RestoreId(id.to_owned())).await,
+        "drill" => drill(&mut conn, actor, &DrillId(id.to_owned())).await,
         "environment" => environment(&mut conn, actor, &EnvironmentId(id.to_owned())).await,
-        _ => Err(Error::invalid("this cannot be followed").hint("a topic is jobs, or job, backup, restore or environment with an id")),
+        _ => {
+            Err(Error::invalid("this cannot be followed").hint("a topic is jobs, or job, backup, restore, drill or environment with an id"))
+        }
     }
 }
 
@@ -67,6 +70,11 @@ async fn restore(conn: &mut Conn, actor: &Actor, id: &RestoreId) -> Result<Strin
     let steps = db::restores::steps(conn, &TenantId(row.tenant_id.clone()), id).await?;
     let states: Vec<String> = steps.into_iter().map(|s| s.state).collect();
     Ok(format!("{} {states:?} {:?} {}", row.state, row.undone_by, job_of(conn, actor, row.job_id.as_deref()).await?))
+}
+
+async fn drill(conn: &mut Conn, actor: &Actor, id: &DrillId) -> Result<String> {
+    let row = access::drill(conn, actor, id, Right::View).await?;
+    Ok(format!("{} {}", row.state, job_of(conn, actor, row.job_id.as_deref()).await?))
 }
 
 async fn environment(conn: &mut Conn, actor: &Actor, id: &EnvironmentId) -> Result<String> {

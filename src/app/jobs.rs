@@ -207,7 +207,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: &JobId) -> Result<view::Job> {
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let seen = visible(&mut tx, actor, id, Right::View).await?;
-    let right = if seen.kind == super::backups::JOB { Right::Create } else { Right::Restore };
+    let right = if [super::backups::JOB, super::drills::JOB].contains(&seen.kind.as_str()) { Right::Create } else { Right::Restore };
     access::in_tenant(&mut tx, actor, &seen.tenant, right, "job").await?;
     if seen.kind == super::restores::DROP_JOB {
         return Err(Error::conflict("what lies aside after a restore is dropped when its time is over")
@@ -225,7 +225,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: &JobId) -> Result<view::Job> {
 
 /// A job that never began is cancelled at once, and so is what it was for.
 async fn settle_cancelled(conn: &mut Conn, app: &App, now: Millis, job: &queue::Job) -> Result<()> {
-    use crate::domain::ids::{BackupId, RestoreId};
+    use crate::domain::ids::{BackupId, DrillId, RestoreId};
     match job.kind.as_str() {
         super::backups::JOB => {
             let state = crate::domain::state::BackupState::Cancelled;
@@ -234,6 +234,7 @@ async fn settle_cancelled(conn: &mut Conn, app: &App, now: Millis, job: &queue::
         super::restores::JOB => {
             super::restores::settle(conn, app, now, &RestoreId(job.subject.clone()), true, "cancelled before it began").await
         }
+        super::drills::JOB => super::drills::settle(conn, app, now, &DrillId(job.subject.clone()), true, "cancelled before it began").await,
         _ => Ok(()),
     }
 }

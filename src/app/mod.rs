@@ -13,6 +13,7 @@ pub mod attempt;
 pub mod backups;
 pub mod browse;
 pub mod downloads;
+pub mod drills;
 pub mod environments;
 pub mod events;
 pub mod fleet;
@@ -90,6 +91,9 @@ pub struct Settings {
     pub retention_every: u64,
     /// How retention is obeyed.
     pub retention: retention::Terms,
+    /// How often it is looked for environments whose newest backup is to be drilled, in milliseconds (10 minutes); 0 is never.
+    pub drills_every: u64,
+    pub drills: drills::Terms,
 }
 
 impl Default for Settings {
@@ -104,6 +108,8 @@ impl Default for Settings {
             schedules_every: 15_000,
             retention_every: 600_000,
             retention: retention::Terms::default(),
+            drills_every: 600_000,
+            drills: drills::Terms::default(),
         }
     }
 }

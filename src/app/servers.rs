@@ -52,6 +52,7 @@ pub async fn add(app: &App, actor: &Actor, new: view::AddServer) -> Result<view:
         address: to_json(&address)?,
         password_sealed: app.sealer.seal(place(&id.0), &access.password),
         version: facts.server_version,
+        for_drills: i64::from(new.for_drills),
         created_at: now.0,
     };
     let mut tx = app.pool.begin().await?;
@@ -85,6 +86,7 @@ fn view_of(row: &db::servers::Server) -> Result<view::Server> {
         address: at,
         user: account.user.clone(),
         version: row.version.clone(),
+        for_drills: row.for_drills == 1,
         created: Millis(row.created_at).iso(),
     })
 }
@@ -95,6 +97,19 @@ pub(crate) async fn access_of(app: &App, conn: &mut Conn, id: Option<&str>) -> R
     let row = db::servers::find(conn, id).await?.ok_or_else(|| Error::internal("the environment names a server that is not there"))?;
     let password = app.sealer.open(place(&row.id), &row.password_sealed)?;
     Ok(Some(Access { address: from_json("server address", &row.address)?, password }))
+}
+
+/// A server that is set aside for drills of an engine: its id, its name, its account.
+pub(crate) async fn for_drills(app: &App, conn: &mut Conn, engine: &str) -> Result<Option<(String, String, Access)>> {
+    for row in db::servers::list(conn).await?.into_iter().filter(|row| row.for_drills == 1) {
+        let address: DatabaseAddress = from_json("server address", &row.address)?;
+        if address.engine() == engine
+            && let Some(access) = access_of(app, conn, Some(&row.id)).await?
+        {
+            return Ok(Some((row.id, row.name, access)));
+        }
+    }
+    Ok(None)
 }
 
 /// Runs what blocks on a thread of its own; a panic there is an error here.
@@ -129,8 +144,9 @@ pub async fn test(app: &App, actor: &Actor, id: &ServerId) -> Result<String> {
     Ok(format!("{} answers: {}, dumped by {}", row.name, facts.server_version, facts.tool))
 }
 
-/// Gives a server account another name, another password, or both. The password is tried first.
-pub async fn change(app: &App, actor: &Actor, id: &ServerId, name: &str, password: Option<Secret>) -> Result<()> {
+/// Gives a server account another name, another password, or both, and says whether it is set aside for drills. The password
+/// is tried first.
+pub async fn change(app: &App, actor: &Actor, id: &ServerId, name: &str, password: Option<Secret>, for_drills: bool) -> Result<()> {
     access::administer(actor)?;
     names::check("server", name)?;
     let mut conn = app.pool.get().await?;
@@ -149,10 +165,26 @@ pub async fn change(app: &App, actor: &Actor, id: &ServerId, name: &str, passwor
     if let Some(password) = &password {
         db::servers::set_password(&mut tx, id.as_str(), app.sealer.seal(place(id.as_str()), password)).await?;
     }
-    let detail = if password.is_some() { format!("{name}, with another password") } else { name.to_owned() };
+    db::servers::set_for_drills(&mut tx, id.as_str(), for_drills).await?;
+    let with = if password.is_some() { ", with another password" } else { "" };
+    let aside = if for_drills { ", set aside for drills" } else { "" };
+    let detail = format!("{name}{with}{aside}");
     activity::record(&mut tx, now, actor, None, "server.change", id.as_str(), &detail).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Sets a server aside for drills, or takes it back.
+pub async fn set_for_drills(app: &App, actor: &Actor, id: &ServerId, yes: bool) -> Result<view::Server> {
+    access::administer(actor)?;
+    let now = app.pool.now().await?;
+    let mut tx = app.pool.begin().await?;
+    db::servers::set_for_drills(&mut tx, id.as_str(), yes).await?;
+    let row = db::servers::find(&mut tx, id.as_str()).await?.ok_or_else(|| access::hidden("server"))?;
+    let detail = format!("{}{}", row.name, if yes { ", set aside for drills" } else { ", not for drills any more" });
+    activity::record(&mut tx, now, actor, None, "server.change", id.as_str(), &detail).await?;
+    tx.commit().await?;
+    view_of(&row)
 }
 
 async fn access_of_server(app: &App, conn: &mut Conn, id: &ServerId) -> Result<Access> {

@@ -4,6 +4,9 @@ use super::error::{Context, Error, Result};
 use super::secret::Secret;
 use std::path::{Path, PathBuf};
 
+/// Where backups are restored to be looked at, unless another folder is named: it lasts, and a site's owner may pass through.
+pub const DRILL_DIR: &str = "/var/tmp/sitekeep-drills";
+
 /// What the program runs with. Only the data directory is needed; everything embedded lies in it.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -16,6 +19,8 @@ pub struct Config {
     /// `file:///path`: where repositories lie.
     pub store_url: Secret,
     pub master_key_file: PathBuf,
+    /// Where backups are restored to be looked at.
+    pub drill_dir: PathBuf,
     pub smtp_url: Option<Secret>,
     /// The sender of letters.
     pub mail_from: String,
@@ -49,6 +54,7 @@ struct File {
     database_url: Option<String>,
     store_url: Option<String>,
     master_key_file: Option<PathBuf>,
+    drill_dir: Option<PathBuf>,
     smtp_url: Option<String>,
     mail_from: Option<String>,
     webhook_networks: Option<String>,
@@ -88,6 +94,8 @@ impl Config {
         let webhook_networks = env("SITEKEEP_WEBHOOK_NETWORKS").or(file.webhook_networks).unwrap_or_default();
         let master_key_file =
             env("SITEKEEP_MASTER_KEY_FILE").map(PathBuf::from).or(file.master_key_file).unwrap_or_else(|| data_dir.join("master.key"));
+        let drill_dir = env("SITEKEEP_DRILL_DIR").map(PathBuf::from).or(file.drill_dir).unwrap_or_else(|| PathBuf::from(DRILL_DIR));
+        let drill_dir = std::path::absolute(&drill_dir).context(|| format!("the folder for drills {}", drill_dir.display()))?;
         Ok(Self {
             data_dir,
             listen,
@@ -95,6 +103,7 @@ impl Config {
             database_url,
             store_url,
             master_key_file,
+            drill_dir,
             smtp_url,
             mail_from,
             webhook_networks,

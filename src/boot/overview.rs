@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Sites and their environments", &["site:", "env:"]),
     ("Backups", &["backup:"]),
     ("Schedules and retention", &["schedule:", "retention:"]),
-    ("Restores and jobs", &["restore:", "job:"]),
+    ("Restores, drills and jobs", &["restore:", "drill:", "job:"]),
 ];
 
 /// The command line with the overview in the place of clap's flat list. Help of single commands is clap's.

@@ -79,7 +79,7 @@ impl Handover {
             store_url: config.store_url.expose().to_owned(),
             public_url: config.public_url.clone(),
             master_key_file: config.master_key_file.clone(),
-            tuning: tuning.clone(),
+            tuning: Tuning { app: settings(config, tuning), ..tuning.clone() },
             job: None,
         }
     }
@@ -111,8 +111,15 @@ pub(super) async fn app(config: &Config, tuning: &Tuning, connections: u32) -> R
     let store = Location::parse(config.store_url.expose())?;
     let (public_url, mailer) = (config.public_url.clone(), mailer(config)?);
     let caller = Caller::new(Private::parse(&config.webhook_networks).context(|| "reading SITEKEEP_WEBHOOK_NETWORKS")?);
-    let configured = Arc::new(config.told());
-    Ok(App { pool, sealer, store, public_url, mailer, caller, queue: tuning.queue.clone(), settings: tuning.app.clone(), configured })
+    let (configured, settings) = (Arc::new(config.told()), settings(config, tuning));
+    Ok(App { pool, sealer, store, public_url, mailer, caller, queue: tuning.queue.clone(), settings, configured })
+}
+
+/// What is tuned, with what is configured.
+fn settings(config: &Config, tuning: &Tuning) -> Settings {
+    let mut settings = tuning.app.clone();
+    settings.drills.folder.clone_from(&config.drill_dir);
+    settings
 }
 
 /// The app over what is there already; for looking only.

@@ -14,6 +14,7 @@ mod choose;
 mod client;
 mod console;
 mod credentials;
+mod drills;
 mod environments;
 mod follow;
 mod jobs;
@@ -101,6 +102,8 @@ pub enum People {
     ServerList(servers::List),
     #[command(name = "server:add")]
     ServerAdd(servers::Add),
+    #[command(name = "server:change")]
+    ServerChange(servers::Change),
     #[command(name = "site:list", visible_alias = "sites")]
     SiteList(sites::List),
     #[command(name = "site:add")]
@@ -133,6 +136,12 @@ pub enum People {
     BackupNote(backups::Note),
     #[command(name = "backup:verify", after_help = exit::HELP)]
     BackupVerify(backups::Verify),
+    #[command(name = "backup:drill", after_help = exit::HELP)]
+    BackupDrill(drills::Run),
+    #[command(name = "drill:list")]
+    DrillList(drills::List),
+    #[command(name = "drill:info")]
+    DrillInfo(drills::Info),
     #[command(name = "backup:automatic:enable")]
     BackupAutomaticEnable(schedules::Enable),
     #[command(name = "backup:automatic:disable")]
@@ -209,6 +218,7 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::TokenCreate(a) => accounts::create_token(s, &a),
         People::ServerList(_) => servers::list(s),
         People::ServerAdd(a) => servers::add(s, a),
+        People::ServerChange(a) => servers::change(s, &a),
         People::SiteList(a) => sites::list(s, &a),
         People::SiteAdd(a) => sites::add(s, *a),
         People::EnvList(a) => environments::list(s, &a),
@@ -225,6 +235,9 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::BackupUnpin(a) => backups::pin(s, &a.backup, false),
         People::BackupNote(a) => backups::note(s, &a),
         People::BackupVerify(a) => backups::verify(s, &a),
+        People::BackupDrill(a) => drills::run(s, &a),
+        People::DrillList(a) => drills::list(s, &a),
+        People::DrillInfo(a) => drills::info(s, &a),
         People::BackupAutomaticEnable(a) => schedules::enable(s, &a),
         People::BackupAutomaticDisable(a) => schedules::disable(s, &a),
         People::BackupAutomaticInfo(a) => schedules::automatic_info(s, &a),

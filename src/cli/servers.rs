@@ -1,9 +1,10 @@
 //! Database servers: accounts that may create databases and users, for restores into a new database.
 
+use super::client::escaped;
 use super::exit::Exit;
 use super::output::{Cell, Column, Sheet, column};
 use super::session::Session;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::domain::view;
 use std::path::PathBuf;
 
@@ -37,6 +38,19 @@ pub struct Add {
     /// A file whose first line is the password; `-` for standard input
     #[arg(long, default_value = "-", value_name = "FILE")]
     pub password_file: PathBuf,
+    /// Set it aside for drills: backups are imported into scratch databases on it, and dropped again
+    #[arg(long)]
+    pub for_drills: bool,
+}
+
+/// Set a database server aside for drills, or take it back
+#[derive(Clone, Debug, clap::Args)]
+pub struct Change {
+    /// What it is called here
+    pub name: String,
+    /// Backups are imported into scratch databases on it, and dropped again
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false", required = true)]
+    pub for_drills: Option<bool>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -45,6 +59,7 @@ const COLUMNS: &[Column] = &[
     column("address", "Address"),
     column("user", "User"),
     column("version", "Version"),
+    column("for_drills", "For drills"),
     column("created", "Created"),
     column("id", "ID"),
 ];
@@ -58,6 +73,7 @@ fn row(server: view::Server) -> Vec<Cell> {
         server.address.into(),
         server.user.into(),
         server.version.into(),
+        (if server.for_drills { "yes" } else { "no" }).into(),
         created,
         server.id.into(),
     ]
@@ -74,6 +90,20 @@ pub fn list(s: &mut Session<'_>) -> Result<Exit> {
     Ok(Exit::Good)
 }
 
+pub fn change(s: &mut Session<'_>, args: &Change) -> Result<Exit> {
+    let all: Vec<view::Server> = s.client()?.get("/servers")?;
+    let found = all.into_iter().find(|server| server.name == args.name);
+    let found =
+        found.ok_or_else(|| Error::not_found(format!("there is no server `{}`", args.name)).hint("`sitekeep server:list` shows them"))?;
+    let path = format!("/servers/{}", escaped(&found.id));
+    let changed: view::Server = s.client()?.patch(&path, &serde_json::json!({ "for_drills": args.for_drills.unwrap_or(true) }))?;
+    s.console.notice(&match changed.for_drills {
+        true => format!("{} is set aside for drills.", changed.name),
+        false => format!("{} is not used for drills any more.", changed.name),
+    });
+    Ok(Exit::Good)
+}
+
 pub fn add(s: &mut Session<'_>, args: Add) -> Result<Exit> {
     let client = s.client()?;
     let password = s.secret_from(&args.password_file, "Password")?;
@@ -85,6 +115,7 @@ pub fn add(s: &mut Session<'_>, args: Add) -> Result<Exit> {
         socket: args.socket,
         user: args.user,
         password: password.expose().to_owned(),
+        for_drills: args.for_drills,
     };
     let made: view::Server = client.post("/servers", &body)?.body;
     s.console.notice(&format!("Added the {} server {} ({}).", made.engine, made.name, made.version));

@@ -99,6 +99,9 @@ pub struct Add {
     /// Clears the application's caches, after a switch
     #[arg(long, value_name = "COMMAND")]
     pub hook_clear_caches: Option<String>,
+    /// In a drill: starts the restored copy, in the folder of its code, and ends
+    #[arg(long, value_name = "COMMAND")]
+    pub hook_boot: Option<String>,
     /// Only say what would be added
     #[arg(long)]
     pub dry_run: bool,
@@ -181,6 +184,7 @@ fn wish(s: &mut Session<'_>, args: Add) -> Result<view::AddSite> {
         maintenance_off: hook(&args.hook_maintenance_off)?,
         reload: hook(&args.hook_reload)?,
         clear_caches: hook(&args.hook_clear_caches)?,
+        boot: hook(&args.hook_boot)?,
     };
     Ok(view::AddSite {
         tenant: tenant.to_owned(),

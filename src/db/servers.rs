@@ -13,34 +13,40 @@ pub struct Server {
     pub address: String,
     pub password_sealed: Vec<u8>,
     pub version: String,
+    /// 1: set aside for drills.
+    pub for_drills: i64,
     pub created_at: i64,
 }
 
 pub async fn insert(conn: &mut Conn, now: Millis, s: &Server) -> Result<()> {
-    let sql = "insert into servers (id, name, address, password_sealed, version, created_at) values ($1, $2, $3, $4, $5, $6)";
+    let sql =
+        "insert into servers (id, name, address, password_sealed, version, for_drills, created_at) values ($1, $2, $3, $4, $5, $6, $7)";
     let query = run(sql)
         .bind(s.id.clone())
         .bind(s.name.clone())
         .bind(s.address.clone())
         .bind(s.password_sealed.clone())
         .bind(s.version.clone())
+        .bind(s.for_drills)
         .bind(now.0);
     changed(conn, query).await?;
     Ok(())
 }
 
 pub async fn find(conn: &mut Conn, id: &str) -> Result<Option<Server>> {
-    let sql = "select id, name, address, password_sealed, version, created_at from servers where id = $1";
+    let sql = "select id, name, address, password_sealed, version, for_drills, created_at from servers where id = $1";
     Ok(rows(sql).bind(id.to_owned()).fetch_optional(conn).await?)
 }
 
 pub async fn find_named(conn: &mut Conn, name: &str) -> Result<Option<Server>> {
-    let sql = "select id, name, address, password_sealed, version, created_at from servers where name = $1";
+    let sql = "select id, name, address, password_sealed, version, for_drills, created_at from servers where name = $1";
     Ok(rows(sql).bind(name.to_owned()).fetch_optional(conn).await?)
 }
 
 pub async fn list(conn: &mut Conn) -> Result<Vec<Server>> {
-    Ok(rows("select id, name, address, password_sealed, version, created_at from servers order by name").fetch_all(conn).await?)
+    Ok(rows("select id, name, address, password_sealed, version, for_drills, created_at from servers order by name")
+        .fetch_all(conn)
+        .await?)
 }
 
 pub async fn rename(conn: &mut Conn, id: &str, name: &str) -> Result<bool> {
@@ -49,6 +55,12 @@ pub async fn rename(conn: &mut Conn, id: &str, name: &str) -> Result<bool> {
 
 pub async fn set_password(conn: &mut Conn, id: &str, password_sealed: Vec<u8>) -> Result<bool> {
     let query = run("update servers set password_sealed = $2 where id = $1").bind(id.to_owned()).bind(password_sealed);
+    Ok(changed(conn, query).await? == 1)
+}
+
+/// Set aside for drills, or not any more.
+pub async fn set_for_drills(conn: &mut Conn, id: &str, yes: bool) -> Result<bool> {
+    let query = run("update servers set for_drills = $2 where id = $1").bind(id.to_owned()).bind(i64::from(yes));
     Ok(changed(conn, query).await? == 1)
 }
 

@@ -16,6 +16,8 @@ words! {
         Size = "size",
         /// Packs of the site's repository are not what was written.
         Check = "check",
+        /// A backup could not be restored whole into a scratch place.
+        Drill = "drill",
     }
 }
 
@@ -28,6 +30,7 @@ impl Cause {
             Self::Incomplete => "The backup is incomplete",
             Self::Size => "The size of the backup is abnormal",
             Self::Check => "The repository could not be read back",
+            Self::Drill => "The restore drill failed",
         }
     }
 }

@@ -44,6 +44,7 @@ ids! {
     RepositoryId = "rep";
     BackupId = "bak";
     RestoreId = "rst";
+    DrillId = "drl";
     /// A download link.
     LinkId = "lnk";
     /// A job of the queue.

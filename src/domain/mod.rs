@@ -5,6 +5,7 @@
 
 pub mod alarm;
 pub mod browse;
+pub mod drill;
 pub mod element;
 pub mod ids;
 pub mod links;

@@ -107,6 +107,7 @@ pub struct Overview {
     pub last_good_id: Option<String>,
     pub last_proven: Option<Millis>,
     pub next_run: NextRun,
+    pub badge: super::drill::Badge,
     /// About how long a restore of the last good backup takes, in milliseconds.
     pub restore_takes: Option<i64>,
     /// The last thirty days, oldest first.

@@ -28,6 +28,9 @@ paths! {
     picture(id, query) = "/backups/{id}/picture?{query}";
     versions(environment, query) = "/environments/{environment}/versions?{query}";
     restore(id) = "/restores/{id}";
+    run_drill(id) = "/environments/{id}/drills";
+    drill(id) = "/drills/{id}";
+    drill_evidence(id) = "/drills/{id}/evidence";
     undo(id) = "/restores/{id}/undo";
     job(id) = "/jobs/{id}";
     cancel(id) = "/jobs/{id}/cancel";

@@ -93,6 +93,9 @@ pub struct Hooks {
     pub reload: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_caches: Option<Vec<String>>,
+    /// In a drill: starts the restored copy of the site, in its scratch folder instead of `root`, and ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Vec<String>>,
 }
 
 /// Where a database is and who connects to it; the password is kept apart.

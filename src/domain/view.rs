@@ -2,15 +2,19 @@
 //!
 //! Times are ISO 8601 in UTC. Fields are only ever added.
 
+mod drills;
 mod letters;
 mod plans;
 mod retention;
 mod schedules;
+mod servers;
 
+pub use drills::{Drill, RunDrill};
 pub use letters::Letter;
 pub use plans::TenantPlan;
 pub use retention::{Fate, Retention, Simulated, SimulatedEnvironment, Simulation, TenantSimulation};
 pub use schedules::{ChangeSchedule, Freeze, Schedule, Slot, TenantSchedule};
+pub use servers::{AddServer, Server};
 
 use super::element::Element;
 use super::site::Definition;
@@ -45,33 +49,6 @@ pub struct Tenant {
     pub name: String,
     pub state: String,
     pub created: String,
-}
-
-/// `GET /servers`: a database account that may create databases and users. Its password never comes back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Server {
-    pub id: String,
-    pub name: String,
-    pub engine: String,
-    pub address: String,
-    pub user: String,
-    pub version: String,
-    pub created: String,
-}
-
-/// `POST /servers`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AddServer {
-    pub name: String,
-    pub engine: String,
-    #[serde(default)]
-    pub host: Option<String>,
-    #[serde(default)]
-    pub port: Option<u16>,
-    #[serde(default)]
-    pub socket: Option<String>,
-    pub user: String,
-    pub password: String,
 }
 
 /// `GET /sites`

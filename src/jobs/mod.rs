@@ -7,6 +7,7 @@ mod check_repository;
 mod clean_up;
 mod create_backup;
 mod drop_aside;
+mod run_drill;
 mod run_restore;
 
 use crate::app::App;
@@ -24,6 +25,7 @@ pub async fn run(attempt: &Attempt, kind: &str, subject: &str) -> Result<Ended> 
         clean_up::KIND => clean_up::run(attempt, subject).await,
         check_repository::KIND => check_repository::run(attempt, subject).await,
         drop_aside::KIND => drop_aside::run(attempt, subject).await,
+        run_drill::KIND => run_drill::run(attempt, subject).await,
         other => {
             Err(Error::permanent(format!("this version of Sitekeep knows no job `{other}`")).hint("run the same version of every worker"))
         }
@@ -42,6 +44,7 @@ pub async fn settle(conn: &mut Conn, app: &App, now: Millis, job: &Job, ended: &
         create_backup::KIND => create_backup::settle(conn, app, now, &job.subject, cancelled, &why).await,
         clean_up::KIND => clean_up::settle(conn, now, &job.tenant, &job.subject).await,
         run_restore::KIND => run_restore::settle(conn, app, now, &job.subject, cancelled, &why).await,
+        run_drill::KIND => run_drill::settle(conn, app, now, &job.subject, cancelled, &why).await,
         _ => Ok(()),
     }
 }

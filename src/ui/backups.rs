@@ -5,6 +5,7 @@ use super::shell::{Shell, page as whole};
 use crate::base::clock::Millis;
 use crate::base::units;
 use crate::base::words::shown;
+use crate::domain::drill::Badge;
 use crate::domain::links::{DownloadLink, LinkState};
 use crate::domain::page::{JobRow, LONGEST_NOTE, Rights};
 use crate::domain::paths;
@@ -18,6 +19,8 @@ use serde_json::Value;
 pub struct Page {
     pub backup: Backup,
     pub rights: Rights,
+    /// What the drills of it say.
+    pub badge: Badge,
     pub job: Option<JobRow>,
     pub log: Vec<LogLine>,
     /// Download links of it that are good or have ended.
@@ -74,6 +77,7 @@ fn actions(p: &Page, title: &str, created: Millis) -> AnyView {
         post(paths::backup_act(&b.id, act), "button", label, "this backup")
     });
     let verify = usable.then(|| post(paths::backup_act(&b.id, "verify"), "button", "Prove again", "that all of it can be found"));
+    let drill = (usable && may(Right::Create)).then(|| super::drills::run(&b.environment_id, Some(&b.id), "Run a drill of it"));
     let delete = (b.state.is_final() && b.deleted.is_none() && may(Right::Delete))
         .then(|| post(paths::backup_act(&b.id, "delete"), "button", "Delete", format!("the backup of {}", when(created))));
     let back = (b.deleted.is_some() && b.expired.is_none() && may(Right::Delete))
@@ -87,7 +91,7 @@ fn actions(p: &Page, title: &str, created: Millis) -> AnyView {
         .as_ref()
         .filter(|j| j.finished.is_none() && !j.cancel_requested && may(Right::Create))
         .map(|j| post(paths::cancel(&j.id), "button", format!("Cancel the backup of {title}"), ""));
-    html! { <div class="actions" id="acts" data-part="">{pin}{verify}{delete}{back}{cancel}{restore}</div> }
+    html! { <div class="actions" id="acts" data-part="">{pin}{verify}{drill}{delete}{back}{cancel}{restore}</div> }
 }
 
 /// A link that was just made, to be copied.
@@ -210,6 +214,7 @@ fn facts(p: &Page) -> AnyView {
             {took.map(|t| html! { <dt>"Took"</dt><dd>{t}</dd> })}
             <dt>"Kept"</dt><dd>{kept}</dd>
             {moment(&b.proven).map(|at| html! { <dt>"Proven"</dt><dd>{time(at)}": all of it was found in the repository"</dd> })}
+            <dt>"Restore drill"</dt><dd>{super::drills::badge(&p.badge)}</dd>
             <dt>"Size"</dt><dd>{units::size(b.size)}", "{units::size(b.elements.iter().map(|e| e.stored).sum())}" of it new in the repository"</dd>
         </dl>{note}</div></section>
     }

@@ -36,6 +36,7 @@ pub fn page(shell: Shell, p: Page) -> String {
             </div>
             {o.url.clone().map(|url| html! { <p class="soft"><a href=url.clone() rel="noreferrer noopener">{url.clone()}</a></p> })}
             {locked(o)}
+            <p id="proof" data-part="">"Restore drill: "{super::drills::badge(&o.badge)}</p>
             <div class="stack" id="standing" data-part="">{figures(o)}{strip(&o.days)}</div>
             {grown(o, &p.growth)}
             <section id="running" data-part="" aria-label="Jobs of this environment">{running(&p.jobs)}</section>
@@ -67,7 +68,8 @@ fn actions(o: &Overview) -> AnyView {
     let administer = (o.rights.may(Right::Administer) && o.removed.is_none())
         .then(|| html! { <a class="button" href=paths::administer(&o.card.id)>"Settings"</a> });
     let schedule = o.removed.is_none().then(|| html! { <a class="button" href=paths::schedule(&o.card.id)>"Schedule"</a> });
-    html! { <div class="actions">{administer}{schedule}{restore}{create}</div> }
+    let drill = (o.rights.may(Right::Create) && o.last_good_id.is_some()).then(|| super::drills::run(&o.card.id, None, "Run a drill now"));
+    html! { <div class="actions">{administer}{schedule}{drill}{restore}{create}</div> }
 }
 
 fn locked(o: &Overview) -> AnyView {
@@ -117,7 +119,7 @@ fn figures(o: &Overview) -> AnyView {
         None => html! { <dd>"never"</dd><dd>"every backup is proven when it is made"</dd> }.into_any(),
     };
     let takes = match o.restore_takes {
-        Some(ms) => html! { <dd>"about "{roughly(ms)}</dd><dd>"with the safety backup and all checks"</dd> }.into_any(),
+        Some(ms) => html! { <dd>"about "{roughly(ms)}</dd><dd>"by the newest restore or drill that was measured"</dd> }.into_any(),
         None => html! { <dd>"not known"</dd><dd>"there is nothing to restore yet"</dd> }.into_any(),
     };
     html! {
@@ -139,7 +141,7 @@ fn next_run(o: &Overview) -> AnyView {
 }
 
 /// An estimate is told in minutes, never to the second.
-fn roughly(ms: i64) -> String {
+pub fn roughly(ms: i64) -> String {
     match ms {
         ..60_000 => "1 min".into(),
         60_000..5_400_000 => format!("{} min", (ms + 30_000) / 60_000),

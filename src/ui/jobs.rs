@@ -17,6 +17,7 @@ pub fn kind(kind: &str) -> String {
         "drop_aside" => "Clearing after a restore".into(),
         "clean_up" => "Clean-up of a repository".into(),
         "check_repository" => "Check of a repository".into(),
+        "run_drill" => "Drill".into(),
         other => super::errors::capital(&other.replace('_', " ")),
     }
 }
@@ -34,6 +35,7 @@ fn subject(job: &JobRow) -> Option<String> {
     match job.subject.split('_').next() {
         Some("bak") => Some(paths::backup(&job.subject)),
         Some("rst") => Some(paths::restore(&job.subject)),
+        Some("drl") => Some(paths::drill(&job.subject)),
         _ => None,
     }
 }

@@ -19,6 +19,7 @@ pub mod backups;
 pub mod browse;
 pub mod create;
 pub mod downloads;
+pub mod drills;
 pub mod environments;
 pub mod errors;
 pub mod fleet;

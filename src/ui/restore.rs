@@ -30,7 +30,7 @@ pub fn choose(shell: Shell, c: RestoreChoices, chosen: Chosen) -> String {
         };
         html! {
             {crumbs(trail(&o.card.tenant, &title, &o.card.id), "Restore")}
-            <div class="stack"><h1>{format!("Restore {title}")}</h1><p class="soft">"Nothing is changed yet: the next page shows what would be overwritten."</p></div>
+            <div class="stack"><h1>{format!("Restore {title}")}</h1><p class="soft">"Nothing is changed yet: the next page shows what would be overwritten."{o.restore_takes.map(|ms| format!(" A restore would take about {}.", super::environments::roughly(ms)))}</p></div>
             {problem(chosen.problem.clone())}
             {body}
         }

@@ -66,6 +66,7 @@ fn a_server_account_is_changed_and_goes_when_only_removed_environments_name_it()
             address: "{}".into(),
             password_sealed: vec![1],
             version: "1".into(),
+            for_drills: 0,
             created_at: now.0,
         };
         db::servers::insert(&mut tx, now, &row).await.unwrap();

@@ -4,6 +4,7 @@
 mod admin;
 mod alarms;
 mod dashboard;
+mod drills;
 mod letters;
 mod links;
 mod members;
@@ -158,6 +159,7 @@ fn servers_sites_repositories_environments_and_acts_are_kept_and_found() {
             address: "{}".into(),
             password_sealed: vec![0, 255, 10, 92],
             version: "15".into(),
+            for_drills: 0,
             created_at: now.0,
         };
         db::servers::insert(conn, now, &server).await.unwrap();
@@ -344,6 +346,7 @@ fn the_verbs_of_an_administrator_work() {
             socket: None,
             user: login.user.clone(),
             password: login.password.clone(),
+            for_drills: false,
         };
         servers::add(app, admin, server()).await.unwrap();
         assert_eq!(servers::add(app, admin, server()).await.unwrap_err().class(), Class::Conflict);

@@ -19,6 +19,7 @@ pub fn visit(world: &World) {
                     {
                         world.follow(who, &topic);
                     }
+                    world.follow(who, &format!("drill:{}", things.drill));
                     world.follow(who, &format!("environment:{}", things.environment));
                     world.follow(who, "jobs");
                     continue;

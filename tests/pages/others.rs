@@ -30,6 +30,7 @@ impl Ids {
             ("backup", theirs.backup.0.clone()),
             ("bare backup", theirs.bare.0.clone()),
             ("restore", theirs.restore.0.clone()),
+            ("drill", theirs.drill.0.clone()),
             ("link", theirs.link.0.clone()),
             ("job", theirs.job.0.clone()),
             ("tenant", world.other.0.clone()),
@@ -92,7 +93,7 @@ fn in_paths(world: &World, mine: &Things) -> Vec<Case> {
 }
 
 const FIELDS: [&str; 12] = ["after", "element", "backup", "to", "from", "link", "q", "state", "tenant", "environment", "until", "how"];
-const TOPICS: [&str; 8] = ["job:ID", "backup:ID", "restore:ID", "environment:ID", "jobs:ID", "tenant:ID", "ID", "ID:"];
+const TOPICS: [&str; 9] = ["job:ID", "backup:ID", "restore:ID", "drill:ID", "environment:ID", "jobs:ID", "tenant:ID", "ID", "ID:"];
 
 /// In each field of a query, of the pages that are one's own.
 fn in_queries(world: &World, mine: &Things) -> Vec<Case> {
@@ -124,6 +125,7 @@ fn in_forms(mine: &Things) -> Vec<Case> {
         (restores.clone(), form(&[("backup", "ID"), ("element", "code"), ("from", environment.as_str())])),
         (restores.clone(), form(&[("backup", backup.as_str()), ("element", "ID"), ("from", "ID")])),
         (restores, form(&[("backup", "ID"), ("element", "code"), ("from", "ID"), ("to", "ID"), ("confirm", "ID")])),
+        (format!("/environments/{environment}/drills"), form(&[("backup", "ID")])),
         (format!("/environments/{environment}/backups"), form(&[("element", "ID")])),
         (format!("/backups/{backup}/links?element=ID"), String::new()),
     ];

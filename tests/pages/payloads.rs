@@ -174,6 +174,7 @@ fn pages(world: &World, things: &Things) -> Vec<String> {
         format!("/backups/{}", things.backup),
         format!("/backups/{}?link={}", things.backup, things.link),
         format!("/restores/{}", things.restore),
+        format!("/drills/{}", things.drill),
         format!("/jobs/{}", things.job),
         "/jobs".into(),
         format!("{environment}/restore"),

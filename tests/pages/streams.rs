@@ -82,6 +82,7 @@ fn what_is_not_theirs_cannot_be_followed_and_nonsense_is_refused() {
             format!("job:{}", things.job),
             format!("backup:{}", things.backup),
             format!("restore:{}", things.restore),
+            format!("drill:{}", things.drill),
             format!("environment:{}", things.environment),
             format!("job:{}", things.environment),
         ];

@@ -173,6 +173,14 @@ pub fn mark(world: &World, things: &Things, word: &str) {
     }
     let text = "update restores set note = ?2, initiator = ?2, message = ?2, hint = ?2, job_id = ?3 where id = ?1";
     assert_eq!(db.execute(text, [things.restore.as_str(), word, things.job.as_str()]).unwrap(), 1);
+    let evidence = serde_json::json!({
+        "findings": [{ "fault": "tables", "message": word }], "not_drilled": [word],
+        "database": { "engine": word, "server": word, "server_version": word, "charset": word, "tables": [{ "name": word, "expected": 1, "found": null }] },
+        "boot": { "succeeded": false, "how": word, "output": word, "took": 1 },
+    });
+    let text = "update drills set state = 'failed', fault = 'tables', initiator = ?2, message = ?2, hint = ?2, evidence = ?3, job_id = ?4 where id = ?1";
+    let values = rusqlite::params![things.drill.as_str(), word, evidence.to_string(), things.job.as_str()];
+    assert_eq!(db.execute(text, values).unwrap(), 1);
     let tenant: String = db.query_row("select tenant_id from restores where id = ?1", [things.restore.as_str()], |r| r.get(0)).unwrap();
     let text = "insert or replace into restore_steps (tenant_id, restore_id, position, name, state, journal, message) values (?1, ?2, 0, 'preflight', 'done', '{}', ?3)";
     db.execute(text, [&tenant, things.restore.as_str(), word]).unwrap();

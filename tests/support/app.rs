@@ -9,10 +9,12 @@ use sitekeep::base::secret::{Place, Sealer, Secret};
 use sitekeep::base::sql::{Kind, Pool};
 use sitekeep::db;
 use sitekeep::db::backups::{Backup, BackupElement};
+use sitekeep::db::drills::Drill;
 use sitekeep::db::restores::Restore;
 use sitekeep::db::webhooks::NewWebhook;
+use sitekeep::domain::drill::DrillState;
 use sitekeep::domain::element::Element;
-use sitekeep::domain::ids::{AccountId, BackupId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
+use sitekeep::domain::ids::{AccountId, BackupId, DrillId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
 use sitekeep::domain::rights::{Role, Scope};
 use sitekeep::domain::state::{BackupState, Reason, RestoreState};
 use sitekeep::domain::view::AddSite;
@@ -40,6 +42,8 @@ pub struct Things {
     pub bare: BackupId,
     /// Succeeded, what it replaced lies aside.
     pub restore: RestoreId,
+    /// Passed.
+    pub drill: DrillId,
     /// To the code of `backup`, made by the administrator.
     pub link: LinkId,
     /// Of the kind that makes a backup; queued.
@@ -182,6 +186,10 @@ impl Installation {
         db::restores::insert(&mut tx, &restore, &[]).await.unwrap();
         let until = Some(now.plus(Millis::DAY));
         db::restores::ended(&mut tx, now, &tenant, &RestoreId(restore.id.clone()), RestoreState::Succeeded, until).await.unwrap();
+        let drill = drill_row(&env, &backup.id, now);
+        db::drills::insert(&mut tx, &drill).await.unwrap();
+        let drill = DrillId(drill.id);
+        db::drills::ended(&mut tx, now, &tenant, &drill, &PASSED).await.unwrap();
         let queued = backup_row(&env, now);
         let job = NewJob {
             tenant: tenant.clone(),
@@ -201,7 +209,7 @@ impl Installation {
         let (backup, bare, restore) = (BackupId(backup.id), BackupId(bare.id), RestoreId(restore.id));
         let link = app::downloads::create(&self.app, &self.admin, &backup, Element::Code, None).await.unwrap();
         let webhook = self.webhook(&tenant, &environment).await;
-        Things { tenant, environment, backup, bare, restore, link: LinkId(link.id), job, webhook }
+        Things { tenant, environment, backup, bare, restore, drill, link: LinkId(link.id), job, webhook }
     }
 }
 
@@ -214,6 +222,7 @@ impl Things {
             backup: BackupId::fresh(),
             bare: BackupId::fresh(),
             restore: RestoreId::fresh(),
+            drill: DrillId::fresh(),
             link: LinkId::fresh(),
             job: JobId::fresh(),
             webhook: WebhookId::fresh(),
@@ -259,6 +268,34 @@ pub fn backup_row(env: &db::environments::Environment, now: Millis) -> Backup {
         label: None,
         message: None,
         hint: None,
+    }
+}
+
+/// How a drill ends that found nothing wrong.
+pub const PASSED: db::drills::End<'static> =
+    db::drills::End { state: DrillState::Passed, fault: None, message: None, hint: None, evidence: "{}", restore_took: Some(61_000) };
+
+pub fn drill_row(env: &db::environments::Environment, backup: &str, now: Millis) -> Drill {
+    Drill {
+        id: DrillId::fresh().0,
+        tenant_id: env.tenant_id.clone(),
+        tenant: env.tenant.clone(),
+        site_id: env.site_id.clone(),
+        site: env.site.clone(),
+        environment_id: env.id.clone(),
+        environment: env.name.clone(),
+        backup_id: backup.to_owned(),
+        state: "queued".into(),
+        fault: None,
+        message: None,
+        hint: None,
+        account_id: None,
+        initiator: "test".into(),
+        job_id: None,
+        created_at: now.0,
+        started_at: None,
+        finished_at: None,
+        restore_took: None,
     }
 }
 

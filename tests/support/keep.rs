@@ -142,6 +142,11 @@ impl Keep {
         let (backup, element) = (format!("--backup={backup}"), format!("--element={element}"));
         self.data(&["backup:info", environment, &backup, &element, fields])
     }
+    /// What a drill compared, as its page has it to be downloaded.
+    pub fn evidence(&self, drill: &str) -> Value {
+        let token = std::fs::read_to_string(&self.server.token_file).expect("setup wrote a token");
+        super::panel::ask(&self.server.url, token.trim(), "GET", &format!("/drills/{drill}"), None).1["evidence"].clone()
+    }
     /// A restore that succeeds; gives its row with its steps.
     #[track_caller]
     pub fn restore(&self, environment: &str, more: &[&str]) -> Value {

@@ -270,5 +270,9 @@ fn ours(args: &[&str], data: &Path, environment: &[(String, String)]) -> Command
 
 fn prepare(command: &mut Command, data: &Path, environment: &[(String, String)]) {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LANG", "C.UTF-8");
-    command.env("SITEKEEP_DATA_DIR", data).envs(environment.iter().map(|(k, v)| (k, v))).current_dir(data);
+    command
+        .env("SITEKEEP_DATA_DIR", data)
+        .env("SITEKEEP_DRILL_DIR", data.with_extension("drills"))
+        .envs(environment.iter().map(|(k, v)| (k, v)))
+        .current_dir(data);
 }

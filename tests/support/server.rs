@@ -99,6 +99,7 @@ fn prepared(program: &Path, args: &[&str], data: &Path, port: u16, environment: 
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("LANG", "C.UTF-8")
         .env("SITEKEEP_DATA_DIR", data)
+        .env("SITEKEEP_DRILL_DIR", data.with_extension("drills"))
         .env("SITEKEEP_LISTEN", format!("127.0.0.1:{port}"))
         .envs(environment.iter().map(|(k, v)| (k, v)))
         .env("SITEKEEP_TUNE", without_chores(data, environment))
@@ -118,7 +119,7 @@ fn without_chores(data: &Path, environment: &[(String, String)]) -> PathBuf {
 /// What a test tunes, without the chores that it did not ask for.
 pub fn tuned(text: &str) -> String {
     let mut tune: serde_json::Value = serde_json::from_str(text).expect("what a test tunes is JSON");
-    for chore in ["schedules_every", "retention_every", "alarms_every"] {
+    for chore in ["schedules_every", "retention_every", "alarms_every", "drills_every"] {
         if tune["app"][chore].is_null() {
             tune["app"][chore] = 0.into();
         }

@@ -199,6 +199,14 @@ pub(crate) async fn checked(
     Ok(())
 }
 
+/// What a drill of an environment's backup has found; `None`: it passed.
+pub(crate) async fn drilled(conn: &mut Conn, app: &App, now: Millis, on: &On, wrong: Option<(&str, Option<&str>)>) -> Result<()> {
+    match wrong {
+        Some((what, hint)) => raise(conn, app, now, on, Cause::Drill, what, hint).await,
+        None => close(conn, app, now, on, &[Cause::Drill]).await,
+    }
+}
+
 /// What is wrong with an environment now; the caller has found it.
 pub(crate) async fn open_of(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId) -> Result<Vec<Alarm>> {
     db::alarms::open_of(conn, tenant, environment).await?.into_iter().map(view_of).collect()

@@ -7,6 +7,7 @@
 mod client;
 mod mysql;
 mod postgres;
+pub mod scratch;
 mod sqlite;
 
 use crate::base::error::Result;

@@ -12,6 +12,7 @@ mod fence;
 mod import;
 mod rewrite;
 mod scan;
+pub(super) mod scratch;
 mod script;
 mod session;
 mod stage;

@@ -13,6 +13,7 @@ mod fresh;
 mod import;
 mod lexer;
 mod scram;
+pub(super) mod scratch;
 mod session;
 mod settings;
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod probe;
 mod races;
 mod replace;
 mod run;
+mod scratch;
 mod staging;
 mod switch;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use probe::{Probe, probe};
 pub use replace::replace_file;
 pub use run::run_hook;
 pub(super) use run::{Limits, Ran, run};
+pub use scratch::{Ended, Scratch};
 pub(super) use staging::PREFIX;
 pub use staging::Staging;
 pub use switch::{Carried, carry, exchange};

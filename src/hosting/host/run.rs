@@ -23,6 +23,8 @@ pub(in crate::hosting) struct Limits {
 
 /// What became of it.
 pub(in crate::hosting) struct Ran {
+    /// Of the program: also the number of its process group.
+    pub pid: u32,
     pub status: ExitStatus,
     pub out: Vec<u8>,
     /// Standard output was longer than the limit.
@@ -50,7 +52,7 @@ pub(in crate::hosting) fn run(mut command: Command, cwd: &Path, who: &Identity, 
     }
     let mut kept = Kept { out: Vec::new(), cut: false, err: Vec::new() };
     let status = watch(&mut child, &chunks, open, limits, &mut kept).context(|| format!("running {name}"))?;
-    Ok(Ran { status, out: kept.out, cut: kept.cut, err: String::from_utf8_lossy(&kept.err).into_owned() })
+    Ok(Ran { pid: child.id(), status, out: kept.out, cut: kept.cut, err: String::from_utf8_lossy(&kept.err).into_owned() })
 }
 
 /// Runs a hook that an administrator set: `argv[0]` is the program, the rest its arguments. Returns the end of what it
@@ -165,11 +167,16 @@ fn watch(child: &mut Child, chunks: &Receiver<(u8, Vec<u8>)>, mut open: usize, l
 }
 
 fn kill_group(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
+    kill_all(child.id());
     let _ = child.kill();
     let _ = child.wait();
+}
+
+/// Ends every process of a group: also what a program left running in it.
+pub(super) fn kill_all(group: u32) {
+    if let Some(group) = i32::try_from(group).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub struct Typed {
     pub maintenance_off: String,
     pub reload: String,
     pub clear_caches: String,
+    pub boot: String,
     pub server: String,
     pub database: String,
     pub host: String,
@@ -35,7 +36,7 @@ pub struct Typed {
 impl Typed {
     pub fn of(e: &EnvironmentSettings) -> Self {
         let d = &e.definition;
-        let Hooks { maintenance_on, maintenance_off, reload, clear_caches } = &d.hooks;
+        let Hooks { maintenance_on, maintenance_off, reload, clear_caches, boot } = &d.hooks;
         let hook = |argv: &Option<Vec<String>>| argv.as_ref().map(|a| a.join("\n")).unwrap_or_default();
         let mut typed = Self {
             url: d.url.clone().unwrap_or_default(),
@@ -47,6 +48,7 @@ impl Typed {
             maintenance_off: hook(maintenance_off),
             reload: hook(reload),
             clear_caches: hook(clear_caches),
+            boot: hook(boot),
             server: e.server.clone().unwrap_or_default(),
             database: d.database.as_ref().map(DatabaseAddress::label).unwrap_or_default(),
             ..Self::default()
@@ -143,6 +145,7 @@ fn hooks(t: &Typed) -> AnyView {
         {lines("Maintenance off", "maintenance_off", &t.maintenance_off, "maintenance_off-hint", "Empty: the way of the stack.")}
         {lines("Reload", "reload", &t.reload, "reload-hint", "After the switch: makes an application server read its settings anew.")}
         {lines("Clear caches", "clear_caches", &t.clear_caches, "clear_caches-hint", "After a restore. Empty: the way of the stack.")}
+        {lines("Boot", "boot", &t.boot, "boot-hint", "In a drill: starts the restored copy, in the folder of its code, and ends with status 0 when all is well. It must name nothing of the live site by its whole path.")}
     }
 }
 

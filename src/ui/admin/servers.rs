@@ -1,6 +1,6 @@
 //! Server accounts: with one, a restore imports into a new database.
 
-use super::{Problem, choose, field, secret, trail};
+use super::{Problem, choose, field, secret, tick, trail};
 use crate::domain::page::ServerRow;
 use crate::domain::paths;
 use crate::ui::kit::{post, problem, table};
@@ -18,6 +18,8 @@ pub struct Typed {
     pub socket: String,
     pub user: String,
     pub password: String,
+    /// `yes`: set aside for drills.
+    pub for_drills: String,
 }
 
 pub fn list(shell: Shell, servers: Vec<ServerRow>, typed: Typed, wrong: Problem) -> String {
@@ -41,7 +43,11 @@ pub fn list(shell: Shell, servers: Vec<ServerRow>, typed: Typed, wrong: Problem)
 
 fn row(r: &ServerRow) -> AnyView {
     let s = &r.server;
-    let used = if r.used_by.is_empty() { "nothing".to_owned() } else { r.used_by.join(", ") };
+    let mut used = r.used_by.clone();
+    if s.for_drills {
+        used.insert(0, "drills".to_owned());
+    }
+    let used = if used.is_empty() { "nothing".to_owned() } else { used.join(", ") };
     let remove = r.used_by.is_empty().then(|| post(paths::admin_server(&s.id, "remove"), "button small", "Remove", s.name.clone()));
     html! {
         <tr role="row">
@@ -59,6 +65,8 @@ fn row(r: &ServerRow) -> AnyView {
     }
 }
 
+const FOR_DRILLS: &str = "Set aside for drills: backups are imported into scratch databases on it, and dropped again";
+
 fn add(t: &Typed) -> AnyView {
     let engines = vec![("mysql".to_owned(), "MySQL or MariaDB".to_owned()), ("postgres".to_owned(), "PostgreSQL".to_owned())];
     html! {
@@ -70,13 +78,14 @@ fn add(t: &Typed) -> AnyView {
             {field("Socket", "socket", &t.socket, "MySQL: the path of the socket. PostgreSQL: the directory it lies in. Instead of a host.")}
             {field("User", "user", &t.user, "")}
             {secret("Password", "password", "It is tried at once, and kept sealed.")}
+            {tick(FOR_DRILLS, "for_drills", t.for_drills == "yes")}
             <div class="actions"><button class="button primary">"Add the server account"</button></div>
         </form>
     }
 }
 
 /// Another name or password.
-pub fn change(shell: Shell, r: ServerRow, name: String, wrong: Problem) -> String {
+pub fn change(shell: Shell, r: ServerRow, name: String, drills: bool, wrong: Problem) -> String {
     whole(shell.slim(), move || {
         html! {
             {trail("Servers", "/admin/servers", r.server.name.clone())}
@@ -85,6 +94,7 @@ pub fn change(shell: Shell, r: ServerRow, name: String, wrong: Problem) -> Strin
             <form class="form card" method="post">
                 {field("Name", "name", &name, "")}
                 {secret("Password", "password", "Set; unchanged unless typed. A new one is tried before it is kept.")}
+                {tick(FOR_DRILLS, "for_drills", drills)}
                 <div class="actions"><button class="button primary">{format!("Change {}", r.server.name)}</button><a class="button" href="/admin/servers">"Cancel"</a></div>
             </form>
         }

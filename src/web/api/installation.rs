@@ -2,7 +2,7 @@
 
 use crate::app::accounts::{self, CreateAccount, CreateToken};
 use crate::app::{App, plans, servers, tenants};
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{ServerId, TenantId};
 use crate::domain::view;
 use crate::web::error::Answer;
 use crate::web::extract::{Body, Caller};
@@ -75,4 +75,19 @@ pub async fn add_server(
     Body(new): Body<view::AddServer>,
 ) -> Answer<(StatusCode, Json<view::Server>)> {
     Ok((StatusCode::CREATED, Json(servers::add(&app, &actor, new).await?)))
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeServer {
+    for_drills: bool,
+}
+
+pub async fn change_server(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    Body(change): Body<ChangeServer>,
+) -> Answer<Json<view::Server>> {
+    Ok(Json(servers::set_for_drills(&app, &actor, &ServerId(id), change.for_drills).await?))
 }

@@ -3,6 +3,7 @@
 mod alarms;
 mod backups;
 mod browse;
+mod drills;
 mod installation;
 mod jobs;
 mod links;
@@ -13,7 +14,7 @@ mod sites;
 
 use crate::app::App;
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 
 /// One path with its methods.
 #[derive(Clone, Copy)]
@@ -46,6 +47,7 @@ table! {
     "/accounts" ["POST"] post(installation::create_account);
     "/tokens" ["POST"] post(installation::create_token);
     "/servers" ["GET", "POST"] get(installation::servers).post(installation::add_server);
+    "/servers/{id}" ["PATCH"] patch(installation::change_server);
     "/detections" ["POST"] post(sites::detect);
     "/sites" ["GET", "POST"] get(sites::list).post(sites::add);
     "/environments" ["GET"] get(sites::environment_named);
@@ -56,6 +58,7 @@ table! {
     "/environments/{id}/schedule/run" ["POST"] post(schedules::run);
     "/environments/{id}/slots" ["GET"] get(schedules::slots);
     "/environments/{id}/restores" ["GET", "POST"] get(restores::log).post(restores::create);
+    "/environments/{id}/drills" ["GET", "POST"] get(drills::log).post(drills::create);
     "/environments/{id}/retention" ["GET", "PUT"] get(retention::info).put(retention::set);
     "/environments/{id}/retention/simulation" ["POST"] post(retention::simulate);
     "/tenants/{id}/retention" ["GET", "PUT"] get(retention::info_of_tenant).put(retention::set_of_tenant);
@@ -68,6 +71,7 @@ table! {
     "/links/{id}/revoke" ["POST"] post(links::revoke);
     "/links/{id}/renew" ["POST"] post(links::renew);
     "/links/{id}/uses" ["GET"] get(links::uses);
+    "/drills/{id}" ["GET"] get(drills::find);
     "/restores/{id}" ["GET"] get(restores::find);
     "/restores/{id}/undo" ["POST"] post(restores::undo);
     "/jobs" ["GET"] get(jobs::list);

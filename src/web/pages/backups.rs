@@ -1,6 +1,6 @@
 //! One backup, and what is done with it.
 
-use crate::app::{App, backups, downloads, environments, jobs};
+use crate::app::{App, backups, downloads, drills, environments, jobs};
 use crate::base::error::Result;
 use crate::domain::element::Element;
 use crate::domain::ids::{BackupId, EnvironmentId, JobId, LinkId};
@@ -34,7 +34,8 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
     let new_link = links.iter().find(|l| l.id == shown.link).cloned();
     let title = format!("Backup of {}", overview.card.title());
     let shell = super::environments::shell(reader, &overview, title);
-    let page = ui::backups::Page { backup, rights: overview.rights, job, log, links, new_link };
+    let badge = drills::badge_of_backup(app, &reader.actor, id).await?;
+    let page = ui::backups::Page { backup, rights: overview.rights, badge, job, log, links, new_link };
     Ok(Html(ui::backups::page(shell, page)))
 }
 

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod alarms;
 pub mod backups;
 pub mod browse;
+pub mod drills;
 pub mod environments;
 pub mod events;
 pub mod fleet;
@@ -66,6 +67,7 @@ table! {
     "/environments/{id}/restore/preview" reader ["GET"] get(restores::preview);
     "/environments/{id}/restores" reader ["POST"] post(restores::create);
     "/environments/{id}/versions" reader ["GET"] get(browse::versions);
+    "/environments/{id}/drills" reader ["POST"] post(drills::run);
     "/environments/{id}/retention" reader ["GET", "POST"] get(retention::page).post(retention::save);
     "/backups/{id}" reader ["GET"] get(backups::page);
     "/backups/{id}/browse" reader ["GET", "POST"] get(browse::page).post(browse::link);
@@ -79,6 +81,8 @@ table! {
     "/backups/{id}/links" reader ["POST"] post(backups::link);
     "/links/{id}/renew" reader ["POST"] post(backups::renew_link);
     "/links/{id}/revoke" reader ["POST"] post(backups::revoke_link);
+    "/drills/{id}" reader ["GET"] get(drills::page);
+    "/drills/{id}/evidence" reader ["GET"] get(drills::evidence);
     "/restores/{id}" reader ["GET"] get(restores::page);
     "/restores/{id}/undo" reader ["POST"] post(restores::undo);
     "/jobs" reader ["GET"] get(jobs::list);

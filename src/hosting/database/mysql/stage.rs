@@ -51,7 +51,7 @@ pub fn pattern(database: &str) -> String {
 }
 
 /// A name of a character set or collation: letters, digits and `_`.
-fn word(value: &str) -> String {
+pub fn word(value: &str) -> String {
     value.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
 }
 
@@ -92,7 +92,7 @@ fn hosts(live: &Session, server: &Session) -> Result<Vec<String>> {
 }
 
 /// Statements that drop every account of this name.
-fn drop_users(server: &Session, user: &str) -> Result<String> {
+pub fn drop_users(server: &Session, user: &str) -> Result<String> {
     let rows = server.ask_server(&format!("select hex(host) from mysql.user where user={};", text(user)))?;
     let mut sql = String::new();
     for host in rows.iter().map(|r: &Row| unhex(&r[0])) {

@@ -83,24 +83,32 @@ fn same_server(live: &Session, server: &Session) -> Result<()> {
 
 fn make(live: &Session, server: &Session, name: &str, password: &Secret) -> Result<()> {
     let (role, db) = (ident(name), ident(name));
+    make_role(server, name, password)?;
+    server.run(&format!("create database {db} owner {role} template template0 {};", likeness(live)?))?;
+    adopt_rights(live, server, name)?;
+    adopt_settings(live, server, name)?;
+    prepare(live, &server.of_database(name), name)
+}
+
+/// A role that may sign in and nothing else, known as ours by its comment.
+pub fn make_role(server: &Session, name: &str, password: &Secret) -> Result<()> {
+    let role = ident(name);
     let scram = server.run("show password_encryption;")? == "scram-sha-256";
     let kept = if scram { Secret::new(scram::verifier(password, chance::bytes())) } else { password.clone() };
-    let make_role = format!(
+    let make = format!(
         "begin; create role {role} login nosuperuser nocreatedb nocreaterole noreplication password {};
 comment on role {role} is {}; commit;",
         literal(kept.expose()),
         literal(MARK)
     );
-    server.run_hiding(&make_role, Some(&kept)).context(|| "making a database user")?;
+    server.run_hiding(&make, Some(&kept)).context(|| "making a database user")?;
     // Who is no superuser may only make a database for a role that it is a member of.
-    server.run(&format!(
-        "select format('grant %I to current_user', {}) where not (select rolsuper from pg_roles where rolname = current_user) \\gexec",
-        literal(name)
-    ))?;
-    server.run(&format!("create database {db} owner {role} template template0 {};", likeness(live)?))?;
-    adopt_rights(live, server, name)?;
-    adopt_settings(live, server, name)?;
-    prepare(live, &server.of_database(name), name)
+    server
+        .run(&format!(
+            "select format('grant %I to current_user', {}) where not (select rolsuper from pg_roles where rolname = current_user) \\gexec",
+            literal(name)
+        ))
+        .map(drop)
 }
 
 /// Encoding and locale of the live database.
@@ -211,7 +219,7 @@ fn extension(new: &Session, owner: &str, name: &str, schema: &str, superuser: bo
 }
 
 /// The new account must be let in where the site connects.
-fn reach(staged: &Session) -> Result<()> {
+pub fn reach(staged: &Session) -> Result<()> {
     staged.run("select 1;").map(drop).map_err(|e| {
         e.hint("the server's pg_hba.conf must let new users in with a password: a line as `host all all 127.0.0.1/32 scram-sha-256`")
     })
@@ -233,7 +241,7 @@ pub fn discard(live: &DatabaseAddress, staged: &DatabaseAddress, server: &Sessio
     drop_role(&doomed.user, server)
 }
 
-fn drop_database(name: &str, server: &Session) -> Result<()> {
+pub fn drop_database(name: &str, server: &Session) -> Result<()> {
     let outside = outside(server, name)?;
     if outside.run(&format!("select count(*) from pg_database where datname = {};", literal(name)))? != "0" {
         if can_force(outside.server_version()?) {

@@ -72,6 +72,7 @@ fn wish(settings: &EnvironmentSettings, t: &Typed) -> Result<Change> {
             maintenance_off: command(&t.maintenance_off)?,
             reload: command(&t.reload)?,
             clear_caches: command(&t.clear_caches)?,
+            boot: command(&t.boot)?,
         },
         server: given(&t.server),
         database,

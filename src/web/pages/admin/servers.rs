@@ -42,6 +42,7 @@ async fn try_add(app: &App, reader: &Administrator, form: &Typed) -> Result<Stri
         socket: given(&form.socket),
         user: form.user.trim().to_owned(),
         password: form.password.clone(),
+        for_drills: form.for_drills == "yes",
     };
     Ok(servers::add(app, &reader.actor, new).await?.name)
 }
@@ -54,7 +55,8 @@ async fn row(app: &App, reader: &Administrator, id: &str) -> Result<ServerRow> {
 pub async fn form(State(app): State<App>, reader: Administrator, Path(id): Path<String>) -> Page {
     let row = row(&app, &reader, &id).await?;
     let name = row.server.name.clone();
-    Ok(Html(ui::change(reader.shell(format!("Change {name}")), row, name, None)))
+    let drills = row.server.for_drills;
+    Ok(Html(ui::change(reader.shell(format!("Change {name}")), row, name, drills, None)))
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -62,12 +64,14 @@ pub async fn form(State(app): State<App>, reader: Administrator, Path(id): Path<
 pub struct Change {
     name: String,
     password: String,
+    for_drills: String,
 }
 
 pub async fn change(State(app): State<App>, reader: Administrator, Path(id): Path<String>, Form(form): Form<Change>) -> Page<Response> {
     let row = row(&app, &reader, &id).await?;
     let password = Some(form.password).filter(|p| !p.is_empty()).map(Secret::new);
-    match servers::change(&app, &reader.actor, &ServerId(id), form.name.trim(), password).await {
+    let drills = form.for_drills == "yes";
+    match servers::change(&app, &reader.actor, &ServerId(id), form.name.trim(), password, drills).await {
         Ok(()) => {
             reader.tell("The server account is changed.").await?;
             Ok(Redirect::to("/admin/servers").into_response())
@@ -75,7 +79,7 @@ pub async fn change(State(app): State<App>, reader: Administrator, Path(id): Pat
         Err(e) => {
             let (status, problem) = wrong(&e);
             let title = format!("Change {}", row.server.name);
-            Ok((status, Html(ui::change(reader.shell(title), row, form.name, problem))).into_response())
+            Ok((status, Html(ui::change(reader.shell(title), row, form.name, drills, problem))).into_response())
         }
     }
 }

@@ -1,0 +1,46 @@
+//! A scratch database of PostgreSQL, by the account of a server that is set aside.
+//!
+//! What it cannot do: an extension that only a superuser may create is created beforehand where it stands in the server's
+//! `template1`; else the import says that it is missing.
+
+use super::fresh;
+use super::session::{Session, ident, literal};
+use super::tools::Search;
+use crate::base::chance;
+use crate::base::error::Result;
+use crate::domain::site::{Access, Account, DatabaseAddress};
+
+pub fn make(server: &Access, name: &str, charset: &str) -> Result<Access> {
+    let search = Search::usual();
+    let server = Session::open(server, &search)?;
+    let password = chance::password();
+    fresh::make_role(&server, name, &password)?;
+    server
+        .run(&format!("create database {db} owner {db} {};", likeness(&server, charset)?, db = ident(name)))
+        .map_err(|e| e.context(format!("making the database {name}")))?;
+    if server.run("select rolsuper from pg_roles where rolname = current_user;")? == "t" {
+        let owner = if server.server_version()?.major < 15 { ident(name) } else { "pg_database_owner".into() };
+        server.of_database(name).run(&format!("alter schema public owner to {owner};"))?;
+    }
+    let account = Account { database: name.to_owned(), user: name.to_owned(), prefix: String::new(), ..server.account.clone() };
+    let made = Access { address: DatabaseAddress::Postgres(account), password };
+    fresh::reach(&Session::open(&made, &search)?)?;
+    Ok(made)
+}
+
+/// The encoding of the first database; `UTF8, de_DE.UTF-8` is how a manifest writes it. Another encoding than the server's
+/// own goes with the locale that fits all of them.
+fn likeness(server: &Session, charset: &str) -> Result<String> {
+    let encoding: String =
+        charset.split(',').next().unwrap_or_default().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let usual = server.run("select pg_encoding_to_char(encoding) from pg_database where datname = 'template1';")?;
+    Ok(match encoding {
+        same if same.is_empty() || same == usual => "template template1".to_owned(),
+        other => format!("template template0 encoding {} lc_collate 'C' lc_ctype 'C'", literal(&other)),
+    })
+}
+
+pub fn drop(server: &Access, name: &str) -> Result<()> {
+    let server = Session::open(server, &Search::usual())?;
+    fresh::drop_database(name, &server).map_err(|e| e.context(format!("dropping the database {name}")))
+}
