@@ -36,6 +36,9 @@ pub(super) struct Snapshot {
     root: TreeId,
 }
 
+/// Snapshots by id, each with the root of its trees where it can be read.
+pub(super) type Roots = Vec<(String, Option<TreeId>)>;
+
 /// Where a blob lies, and how much is in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -65,7 +68,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub fn open_all(session: &Session, ids: &[String]) -> Result<(Self, Vec<(String, Option<TreeId>)>)> {
+    pub fn open_all(session: &Session, ids: &[String]) -> Result<(Self, Roots)> {
         let repository = session.open()?;
         let root = |id: &String| {
             let id: Id = checked_id(id)?.parse().ours()?;
