@@ -241,7 +241,7 @@ fn a_reader_walks_through_pages_and_nothing_in_a_file_runs() {
         assert_eq!(browser.get(&format!("/backups/{}/picture?element=files&path={path}", backup.id)).status, 400);
     }
     let photo = page(&browser, &backup, "files", b"files/public/2024/photo-1.png").is(200);
-    let source = photo.between("<img class=\"preview\" src=\"", "\"");
+    let source = format!("/backups/{}", photo.between("<img src=\"/backups/", "\""));
     let mut answer = ureq::get(format!("{}{source}", panel.server.url))
         .header("Cookie", format!("sitekeep={}", browser.cookie().unwrap()))
         .call()
@@ -254,7 +254,7 @@ fn a_reader_walks_through_pages_and_nothing_in_a_file_runs() {
     let hits = browser.get(&format!("/backups/{}/browse?element=files&name=photo-4", backup.id)).is(200);
     assert!(hits.text().contains("files/public/2024/photo-4.png"), "{}", hits.text());
     let made = browser.submit(&format!("/backups/{}/browse?element=files&path=files/public/2024/photo-4.png", backup.id), &[]).is(200);
-    let url = made.between("id=\"new-link\">", "<");
+    let url = made.between("id=\"new-link\" class=\"wrap\">", "<");
     let bytes = ureq::get(url).call().unwrap().body_mut().read_to_vec().unwrap();
     assert_eq!(bytes, std::fs::read(site.media().join("2024/photo-4.png")).unwrap());
 }

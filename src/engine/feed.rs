@@ -33,7 +33,7 @@ pub(super) struct Head {
 impl Head {
     /// The same in another directory.
     pub fn below(mut self, top: &Path) -> Self {
-        self.path = top.join(self.path);
+        self.path = if self.path.as_os_str().is_empty() { top.to_owned() } else { top.join(self.path) };
         self.same_as = self.same_as.map(|first| top.join(first));
         self
     }
@@ -71,7 +71,8 @@ impl Feed {
             threads.push(std::thread::spawn(move || fetch_all(&session, &snapshot, &todo)));
         }
         let names = heads.then(Names::new);
-        let planner = Planner { snapshot, work, order, portion: Vec::new(), size: 0, waiting: 0, names };
+        let top = !from.as_os_str().is_empty();
+        let planner = Planner { snapshot, work, order, portion: Vec::new(), size: 0, waiting: 0, names, top };
         threads.push(std::thread::Builder::new().stack_size(STACK).spawn(move || planner.run(&node))?);
         Ok(Self { ordered: Some(ordered), watch, threads, _lock: lock })
     }
@@ -130,6 +131,8 @@ struct Planner {
     waiting: usize,
     /// `None` when no heads are told.
     names: Option<Names>,
+    /// What is read has a head itself, with an empty path: all but the root, which has no name.
+    top: bool,
 }
 
 /// Files with several names, by device and inode: the first name, and what is in it.
@@ -185,7 +188,7 @@ impl Planner {
     }
 
     fn head(&mut self, node: &Node, path: &Path, same_as: Option<PathBuf>) -> Result<(), Gone> {
-        if self.names.is_none() || path.as_os_str().is_empty() {
+        if self.names.is_none() || (path.as_os_str().is_empty() && !self.top) {
             return Ok(());
         }
         if self.waiting >= MOST {
