@@ -21,6 +21,9 @@ export async function pages(part, site) {
       `${environment}/restore`,
       `${environment}/restore/preview?backup=${backup.id}&to=${site.id}&element=code&element=database&element=files`,
       `/backups/${backup.id}`,
+      `/backups/${backup.id}/browse`,
+      `/backups/${backup.id}/browse?element=files&path=files`,
+      `/backups/${backup.id}/browse?element=database`,
       ...restores.slice(0, 1).map((restore) => `/restores/${restore.id}`),
       `/jobs/${backup.job}`,
     ];

@@ -132,8 +132,12 @@ fn folder(p: &Page) -> AnyView {
     let next = l.next.as_ref().map(|next| html! { <a class="button small" rel="next" href=at(p, next)>"Next"</a> });
     html! {
         {list}
-        <nav class="pager" aria-label="Pages"><span class="row">{first}{next}</span><small>{units::count(l.total, "entry").replace("entrys", "entries")}</small></nav>
+        <nav class="pager" aria-label="Pages"><span class="row">{first}{next}</span><small>{entries(l.total)}</small></nav>
     }
+}
+
+fn entries(n: u64) -> String {
+    if n == 1 { "1 entry".to_owned() } else { format!("{n} entries") }
 }
 
 fn at(p: &Page, after: &str) -> String {
