@@ -29,7 +29,7 @@ test("a link is made in the log, leads whoever has it to the file, and is taken 
 
   await page.goto(`/backups/${here().backup}`);
   await examine(page);
-  await page.getByRole("button", { name: /^Revoke/ }).click();
+  await page.getByRole("button", { name: /^Revoke the link to the files/ }).click();
   await expect(page.getByRole("status")).toBeVisible();
   await visit(guest, link, 410);
   await expect(guest.getByRole("heading", { level: 1 })).toHaveText("This link is good no more");
@@ -40,7 +40,7 @@ test("a link whose time is over says so kindly, and is one click from a new one"
   const { expired } = here();
   await visit(guest, expired, 410);
   await expect(guest.getByRole("heading", { level: 1 })).toHaveText("This link has expired");
-  await expect(guest.getByText(`It led to the files of ${site.title}, and was good until `)).toBeVisible();
+  await expect(guest.getByText(`It led to: Files of ${site.title}, and was good until `)).toBeVisible();
   await expect(guest.getByText("ask whoever sent it to you")).toBeVisible();
   // Whoever is not known here is asked who they are; nothing else happens.
   await guest.getByRole("button", { name: "Renew the link" }).click();

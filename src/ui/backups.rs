@@ -265,7 +265,8 @@ fn links(p: &Page) -> Option<AnyView> {
 
 fn link(l: &DownloadLink, may: bool) -> AnyView {
     let created = iso(&l.created).unwrap_or_default();
-    let about = format!("the link to the {} of {}", l.element, when(created));
+    let what = l.path.as_ref().map_or_else(|| format!("the {}", l.element), |path| shown(path.as_bytes()));
+    let about = format!("the link to {what} of {}", when(created));
     let act = may.then(|| match l.state {
         LinkState::Open => post(paths::link_revoke(&l.id), "button small", "Revoke", about).into_any(),
         _ => post(paths::link_renew(&l.id), "button small", "Renew", about).into_any(),
