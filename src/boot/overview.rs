@@ -6,7 +6,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 7] = [
     ("On the server itself", &["serve", "work", "setup", "doctor", "recovery:", "demo"]),
     ("Signing in", &["auth:"]),
-    ("Tenants, accounts and database servers", &["tenant:", "account:", "token:", "server:"]),
+    ("Tenants, accounts, servers and webhooks", &["tenant:", "account:", "token:", "server:", "webhook:"]),
     ("Sites and their environments", &["site:", "env:"]),
     ("Backups", &["backup:"]),
     ("Schedules and retention", &["schedule:", "retention:"]),

@@ -108,7 +108,7 @@ fn ending(p: &Page) -> AnyView {
 fn evidence(e: &Evidence) -> AnyView {
     let rows: Vec<_> = e.elements.iter().map(element).collect();
     let elements = (!rows.is_empty()).then(|| {
-        let heads = ["Element", "#Files written down", "#Files found", "#Bytes written down", "#Bytes found", "#Hashes checked", "#Took"];
+        let heads = ["Element", "#Files noted", "#Files found", "#Bytes noted", "#Bytes found", "#Hashes", "#Took"];
         html! { <section class="stack"><h2>"What was compared"</h2>{table("Elements of the backup", &heads, rows)}</section> }
     });
     let findings = list("What is wrong", "bad", e.findings.iter().map(|f| format!("{}: {}", f.fault.title(), f.message)).collect());
@@ -126,11 +126,11 @@ fn element(c: &Compared) -> AnyView {
     html! {
         <tr role="row">
             <th role="rowheader" scope="row">{c.element.name()}<br/><span class="hash" title="the snapshot in the repository">{c.snapshot.clone()}</span></th>
-            <td role="cell" class="num" data-label="Files written down"><span>{c.files.expected}</span></td>
+            <td role="cell" class="num" data-label="Files noted"><span>{c.files.expected}</span></td>
             <td role="cell" class="num" data-label="Files found"><span>{c.files.found}</span></td>
-            <td role="cell" class="num" data-label="Bytes written down"><span>{units::size(expected)}</span></td>
+            <td role="cell" class="num" data-label="Bytes noted"><span>{units::size(expected)}</span></td>
             <td role="cell" class="num" data-label="Bytes found"><span>{units::size(found)}</span></td>
-            <td role="cell" class="num" data-label="Hashes checked"><span>{c.hashed}</span></td>
+            <td role="cell" class="num" data-label="Hashes"><span>{c.hashed}</span></td>
             <td role="cell" class="num" data-label="Took"><span>{units::duration(c.took)}</span></td>
         </tr>
     }
@@ -148,7 +148,7 @@ fn database(d: &Database) -> AnyView {
     let more = (more > 0).then(|| html! { <p class="hint">{format!("and {more} more, in the download")}</p> });
     html! {
         <section class="stack"><h2>"Tables"</h2><p class="soft wrap">{said}</p>
-            {table("Tables of the database", &["Table", "#Rows written down", "#Rows found"], rows)}{more}
+            {table("Tables of the database", &["Table", "#Rows noted", "#Rows found"], rows)}{more}
         </section>
     }
     .into_any()
@@ -159,7 +159,7 @@ fn row(t: &Table) -> AnyView {
     html! {
         <tr role="row">
             <th role="rowheader" scope="row"><span class="wrap">{t.name.clone()}</span></th>
-            <td role="cell" class="num" data-label="Rows written down"><span>{shown(t.expected)}</span></td>
+            <td role="cell" class="num" data-label="Rows noted"><span>{shown(t.expected)}</span></td>
             <td role="cell" class="num" data-label="Rows found"><span>{shown(t.found)}</span></td>
         </tr>
     }
