@@ -16,7 +16,7 @@ pub struct List {
     pub tenant: String,
 }
 
-/// Let another program be told of everything in a tenant, or of an environment's good backups
+/// Let another program be told of a tenant's alarms and backups
 #[derive(Clone, Debug, clap::Args)]
 pub struct Add {
     /// The name of the tenant
