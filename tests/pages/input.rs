@@ -267,6 +267,11 @@ fn what_may_not_go_stays_and_the_page_says_why() {
     world.db().execute(good, [things.environment.as_str(), things.bare.as_str()]).unwrap();
     told(&world, "the last good one", "newest good backup", || act(things.bare.as_str(), "delete"));
     told(&world, "the way back of a restore", "can still be undone needs this backup", || act(things.backup.as_str(), "delete"));
+    // The same where it was restored into another environment.
+    let elsewhere = world.runtime.block_on(world.at.add_site("acme", "elsewhere", "live"));
+    let moved = "update restores set environment_id = ?2, site_id = (select site_id from environments where id = ?2) where id = ?1";
+    assert_eq!(world.db().execute(moved, [things.restore.as_str(), elsewhere.as_str()]).unwrap(), 1);
+    told(&world, "the way back elsewhere", "can still be undone needs this backup", || act(things.backup.as_str(), "delete"));
     let queued: String = world.db().query_row("select subject from jobs where id = ?1", [things.job.as_str()], |r| r.get(0)).unwrap();
     told(&world, "one that waits", "has not ended yet", || act(&queued, "delete"));
     assert_eq!(act(things.bare.as_str(), "pin").status, 303);

@@ -9,7 +9,7 @@ use crate::db;
 use crate::db::backups::Backup as Row;
 use crate::domain::ids::{BackupId, EnvironmentId, TenantId};
 use crate::domain::rights::Right;
-use crate::domain::state::{BackupState, RestoreState};
+use crate::domain::state::BackupState;
 use crate::domain::view;
 
 /// Moves a backup into the trash.
@@ -54,12 +54,7 @@ async fn may_go(conn: &mut Conn, row: &Row) -> Result<()> {
         return Err(Error::conflict("this is the last backup that was proven, and that never goes")
             .hint("verify a newer one first; then this one can be deleted"));
     }
-    let restores = db::restores::log(conn, &tenant, &environment, 100).await?;
-    let needed = restores.iter().any(|r| {
-        let open = r.undo_until.is_some() || !RestoreState::parse(&r.state).is_ok_and(RestoreState::is_final);
-        open && (r.safety_backup_id.as_deref() == Some(&row.id) || r.backup_id == row.id)
-    });
-    if needed {
+    if history.iter().any(|p| p.id == row.id && p.needed == 1) {
         return Err(Error::conflict("a restore that can still be undone needs this backup")
             .hint("it can be deleted when the time for that undo is over"));
     }
