@@ -155,7 +155,14 @@ fn what_the_simulator_shows_is_what_the_sweep_does_and_the_rest_stays_as_it_was_
         // More than half of the good ones would go: that waits for a day, and the owners are told.
         let swept = w.sweep().await;
         assert_eq!((swept.held, w.letters("retention_held").await), (1, 1), "{swept:?}");
-        w.clock.advance(25 * HOUR);
+        // What people see meanwhile is the same: nothing goes, and they are told why.
+        let said = w.fates().await;
+        let held = |f: &&Fate| f.because.as_deref().is_some_and(|b| b.starts_with("held: more than half"));
+        assert!(said.values().all(|f| !f.goes_now) && said.values().filter(held).count() > 30, "{said:?}");
+        w.clock.advance(2 * HOUR);
+        let swept = w.sweep().await;
+        assert_eq!((swept.held, swept.thrown), (1, 0));
+        w.clock.advance(23 * HOUR);
         let said = w.fates().await;
         let going: BTreeSet<&String> = said.iter().filter(|(_, fate)| fate.goes_now).map(|(id, _)| id).collect();
         assert!(going.len() > 30, "{}", going.len());

@@ -16,6 +16,7 @@ pub mod links;
 pub mod one_time_links;
 mod packed;
 pub mod places;
+pub mod purges;
 pub mod recipients;
 pub mod restores;
 pub mod retention;

@@ -5,11 +5,13 @@ use crate::support::app::{Installation, backup_row, restore_row};
 use sitekeep::base::clock::Millis;
 use sitekeep::base::sql::Tx;
 use sitekeep::db;
+use sitekeep::db::alarms::NewAlarm;
 use sitekeep::db::backups::{Backup, BackupElement};
 use sitekeep::db::environments::Environment;
 use sitekeep::db::retention::{Clock, Stored};
+use sitekeep::domain::alarm::Cause;
 use sitekeep::domain::element::Element;
-use sitekeep::domain::ids::{BackupId, EnvironmentId, RestoreId, SiteId, TenantId};
+use sitekeep::domain::ids::{AlarmId, BackupId, EnvironmentId, RestoreId, SiteId, TenantId};
 use sitekeep::domain::state::{BackupState, RestoreState};
 
 struct At {
@@ -91,6 +93,15 @@ fn an_environment_is_taken_by_one_sweep_alone() {
         assert!(db::retention::due(&mut tx, a.now, 10).await.unwrap().is_empty());
         db::retention::set_hold(&mut tx, &a.id, Some(a.now)).await.unwrap();
         assert_eq!(db::retention::due(&mut tx, a.now.plus(1), 10).await.unwrap()[0].retention_hold_until, Some(a.now.0));
+        let holds = db::retention::holds(&mut tx, &a.tenant, &a.id, Cause::Size).await.unwrap();
+        assert_eq!((holds.until, holds.alarm_since), (Some(a.now.0), None));
+        for cause in [Cause::Failed, Cause::Size] {
+            let id = AlarmId::fresh();
+            let alarm = NewAlarm { id: &id, tenant: &a.tenant, environment: &a.id, cause, message: "said", hint: None };
+            assert!(db::alarms::open(&mut tx, a.now.plus(3), &alarm).await.unwrap());
+            let since = db::retention::holds(&mut tx, &a.tenant, &a.id, Cause::Size).await.unwrap().alarm_since;
+            assert_eq!(since, (cause == Cause::Size).then_some(a.now.0 + 3));
+        }
     });
 }
 
@@ -129,32 +140,32 @@ fn the_trash_has_its_dates_its_notices_and_its_end() {
         assert_eq!(db::retention::date_the_trash(&mut tx, &a.tenant, &a.id, a.now).await.unwrap(), 0);
         db::retention::set_purge(&mut tx, &a.tenant, &old, a.now.plus(-5)).await.unwrap();
         assert_eq!(db::backups::find(&mut tx, &old).await.unwrap().unwrap().purge_at, Some(a.now.0), "never sooner than was said");
-        assert_eq!(db::retention::unnoticed_tenants(&mut tx, a.now.plus(1)).await.unwrap(), std::slice::from_ref(&a.tenant.0));
-        let told = db::retention::unnoticed(&mut tx, &a.tenant).await.unwrap();
+        assert_eq!(db::purges::unnoticed_tenants(&mut tx, a.now.plus(1)).await.unwrap(), std::slice::from_ref(&a.tenant.0));
+        let told = db::purges::unnoticed(&mut tx, &a.tenant).await.unwrap();
         assert_eq!((told.len(), told[0].environment.as_str(), told[0].deleted_by.as_str()), (1, "shop.live", "ann@example.test"));
-        let over = async |tx: &mut Tx, told: Millis| db::retention::over(tx, a.now, &a.tenant, &a.site, told, 9).await.unwrap().len();
+        let over = async |tx: &mut Tx, told: Millis| db::purges::over(tx, a.now, &a.tenant, &a.site, told, 9).await.unwrap().len();
         assert_eq!(over(&mut tx, a.now).await, 0, "nobody was told");
-        db::retention::set_noticed(&mut tx, a.now, &a.tenant, &old).await.unwrap();
-        assert!(db::retention::unnoticed_tenants(&mut tx, a.now.plus(1)).await.unwrap().is_empty());
+        db::purges::set_noticed(&mut tx, a.now, &a.tenant, &old).await.unwrap();
+        assert!(db::purges::unnoticed_tenants(&mut tx, a.now.plus(1)).await.unwrap().is_empty());
         assert_eq!((over(&mut tx, a.now.plus(-1)).await, over(&mut tx, a.now).await), (0, 1));
-        assert_eq!(db::retention::repositories_due(&mut tx, a.now, a.now).await.unwrap().len(), 1);
-        assert_eq!(db::retention::last_resort(&mut tx, &a.tenant, &a.id).await.unwrap(), Some(new.0.clone()));
+        assert_eq!(db::purges::repositories_due(&mut tx, a.now, a.now).await.unwrap().len(), 1);
+        assert_eq!(db::purges::last_resort(&mut tx, &a.tenant, &a.id).await.unwrap(), Some(new.0.clone()));
         assert!(db::backups::hold(&mut tx, &a.tenant, &old).await.unwrap());
-        assert!(db::retention::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
-        assert!(!db::retention::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
+        assert!(db::purges::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
+        assert!(!db::purges::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
         assert!(!db::backups::hold(&mut tx, &a.tenant, &old).await.unwrap());
         assert!(db::backups::elements(&mut tx, &a.tenant, &old).await.unwrap()[0].snapshot.is_none(), "nothing can be restored from it");
-        let unwanted = db::retention::unwanted(&mut tx, &a.tenant, &a.site).await.unwrap();
+        let unwanted = db::purges::unwanted(&mut tx, &a.tenant, &a.site).await.unwrap();
         assert_eq!((unwanted.len(), unwanted[0].backup_id.as_str()), (1, old.as_str()));
-        db::retention::forgotten(&mut tx, &a.tenant, &unwanted[0]).await.unwrap();
-        assert!(db::retention::unwanted(&mut tx, &a.tenant, &a.site).await.unwrap().is_empty());
+        db::purges::forgotten(&mut tx, &a.tenant, &unwanted[0]).await.unwrap();
+        assert!(db::purges::unwanted(&mut tx, &a.tenant, &a.site).await.unwrap().is_empty());
         // An element on its own; never of the newest good one.
         let older = good(&a, &mut tx, 5).await;
         for id in [&older, &new] {
             db::retention::set_element_purge(&mut tx, &a.tenant, id, "code", Some((a.now, "a rule"))).await.unwrap();
         }
-        assert_eq!(db::retention::expire_elements(&mut tx, a.now, &a.tenant, &a.site).await.unwrap(), 1);
-        assert_eq!(db::retention::unwanted(&mut tx, &a.tenant, &a.site).await.unwrap()[0].backup_id, older.0);
+        assert_eq!(db::purges::expire_elements(&mut tx, a.now, &a.tenant, &a.site).await.unwrap(), 1);
+        assert_eq!(db::purges::unwanted(&mut tx, &a.tenant, &a.site).await.unwrap()[0].backup_id, older.0);
         let used = db::space::usage(&mut tx, &a.tenant, Some(&a.id)).await.unwrap();
         assert_eq!((used.len(), used[0].backups, used[0].size, used[0].stored), (1, 2, 14, 10));
     });
@@ -168,10 +179,10 @@ fn a_backup_that_a_restore_needs_or_that_is_pinned_does_not_expire() {
         db::backups::set_deleted(&mut tx, &a.tenant, &old, Some((a.now, "ann@example.test"))).await.unwrap();
         db::retention::set_purge(&mut tx, &a.tenant, &old, a.now).await.unwrap();
         db::backups::set_pinned(&mut tx, &a.tenant, &old, true).await.unwrap();
-        assert!(!db::retention::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
+        assert!(!db::purges::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
         db::backups::set_pinned(&mut tx, &a.tenant, &old, false).await.unwrap();
         db::restores::insert(&mut tx, &restore_row(&a.env, &old.0, a.now), &[]).await.unwrap();
-        assert!(!db::retention::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
+        assert!(!db::purges::expire(&mut tx, a.now, &a.tenant, &old).await.unwrap());
     });
 }
 
@@ -192,9 +203,9 @@ fn the_clock_and_the_repositories_are_remembered() {
         assert_eq!(db::space::growth(&mut tx, &a.tenant, None, day).await.unwrap(), [(day, 90)]);
         assert_eq!(db::space::growth_of_all(&mut tx, day).await.unwrap(), [(day, 90)]);
         db::space::cleaned(&mut tx, a.now, &a.tenant, &repository.id, 7, Some(a.now)).await.unwrap();
-        assert_eq!(db::retention::repositories_due(&mut tx, a.now, a.now).await.unwrap()[0].2, repository.id);
+        assert_eq!(db::purges::repositories_due(&mut tx, a.now, a.now).await.unwrap()[0].2, repository.id);
         db::space::pause(&mut tx, &a.tenant, &a.site, a.now.plus(1)).await.unwrap();
-        assert!(db::retention::repositories_due(&mut tx, a.now, a.now).await.unwrap().is_empty());
+        assert!(db::purges::repositories_due(&mut tx, a.now, a.now).await.unwrap().is_empty());
         assert_eq!(db::space::unchecked(&mut tx, a.now.plus(1), 5).await.unwrap().len(), 1);
         db::space::checked(&mut tx, a.now, &a.tenant, &repository.id, Some("aa"), None).await.unwrap();
         db::space::checked(&mut tx, a.now.plus(5), &a.tenant, &repository.id, None, Some("packs aa")).await.unwrap();

@@ -16,7 +16,7 @@ use crate::base::sql::{Conn, Tx};
 use crate::base::units;
 use crate::db;
 use crate::db::activity::Act;
-use crate::db::retention::{Over, Unwanted};
+use crate::db::purges::{Over, Unwanted};
 use crate::domain::ids::{BackupId, EnvironmentId, SiteId, TenantId};
 use crate::engine::{Pruned, Pruning, Repository};
 use crate::queue::{self, Outcome};
@@ -77,14 +77,14 @@ async fn expire(attempt: &Attempt, tenant: &TenantId, site: &SiteId) -> Result<b
     let now = attempt.now().await?;
     let told_before = now.plus(-attempt.app.settings.retention.notice);
     let mut tx = attempt.begin().await?;
-    let over = db::retention::over(&mut tx, now, tenant, site, told_before, AT_ONCE).await?;
+    let over = db::purges::over(&mut tx, now, tenant, site, told_before, AT_ONCE).await?;
     let mut expired = Vec::new();
     for one in &over {
         if expire_one(&mut tx, now, tenant, one).await? {
             expired.push(one);
         }
     }
-    let parts = db::retention::expire_elements(&mut tx, now, tenant, site).await?;
+    let parts = db::purges::expire_elements(&mut tx, now, tenant, site).await?;
     if !expired.is_empty() || parts > 0 {
         note(&mut tx, now, tenant, site, &expired, parts).await?;
     }
@@ -99,14 +99,14 @@ async fn expire(attempt: &Attempt, tenant: &TenantId, site: &SiteId) -> Result<b
 /// False when it is spared.
 async fn expire_one(tx: &mut Tx, now: Millis, tenant: &TenantId, one: &Over) -> Result<bool> {
     let (id, environment) = (BackupId(one.id.clone()), EnvironmentId(one.environment_id.clone()));
-    if super::held(tx, tenant, &environment).await?.is_some() {
+    if super::held(tx, now, tenant, &environment).await?.is_some() {
         db::retention::set_purge(tx, tenant, &id, now.plus(HELD_FOR)).await?;
         return Ok(false);
     }
-    let last = db::retention::last_resort(tx, tenant, &environment).await?;
+    let last = db::purges::last_resort(tx, tenant, &environment).await?;
     // Held first: a restore that begins at this moment is seen by the statement after it, or waits for us.
     let held = db::backups::hold(tx, tenant, &id).await?;
-    if held && last.as_deref() != Some(&one.id) && db::retention::expire(tx, now, tenant, &id).await? {
+    if held && last.as_deref() != Some(&one.id) && db::purges::expire(tx, now, tenant, &id).await? {
         return Ok(true);
     }
     db::retention::set_purge(tx, tenant, &id, now.plus(SPARED_FOR)).await?;
@@ -130,7 +130,7 @@ async fn note(tx: &mut Tx, now: Millis, tenant: &TenantId, site: &SiteId, expire
 
 /// The second phase: snapshots of what is expired.
 async fn forget(attempt: &Attempt, tenant: &TenantId, site: &SiteId, repository: &Repository) -> Result<()> {
-    let unwanted = db::retention::unwanted(&mut *attempt.app.pool.get().await?, tenant, site).await?;
+    let unwanted = db::purges::unwanted(&mut *attempt.app.pool.get().await?, tenant, site).await?;
     if unwanted.is_empty() {
         return Ok(());
     }
@@ -146,7 +146,7 @@ async fn forget(attempt: &Attempt, tenant: &TenantId, site: &SiteId, repository:
 async fn forgotten(attempt: &Attempt, tenant: &TenantId, unwanted: &[Unwanted]) -> Result<()> {
     let mut tx = attempt.begin().await?;
     for u in unwanted {
-        db::retention::forgotten(&mut tx, tenant, u).await?;
+        db::purges::forgotten(&mut tx, tenant, u).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -155,9 +155,13 @@ fn past(row: db::retention::Past, elements: &mut HashMap<String, Vec<Element>>) 
 }
 
 /// Why nothing of an environment goes for now, whatever the rules say.
-pub(crate) async fn held(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId) -> Result<Option<String>> {
-    let since = db::alarms::opened(conn, tenant, environment, Cause::Size).await?;
-    Ok(since.map(|at| format!("the size of a backup was abnormal on {}, and that alarm is open", at.for_people())))
+pub(crate) async fn held(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId) -> Result<Option<String>> {
+    let holds = db::retention::holds(conn, tenant, environment, Cause::Size).await?;
+    if let Some(at) = holds.alarm_since {
+        return Ok(Some(format!("the size of a backup was abnormal on {}, and that alarm is open", Millis(at).for_people())));
+    }
+    let until = holds.until.map(Millis).filter(|until| *until > now);
+    Ok(until.map(|until| format!("more than half of the good backups would go at once; they stay until {}", until.for_people())))
 }
 
 /// What becomes of each backup of an environment, by id; by the rules that are in force, and what holds them.
@@ -168,7 +172,7 @@ pub(crate) async fn verdicts(
     environment: &EnvironmentId,
 ) -> Result<HashMap<String, Verdict>> {
     let mut verdicts = judged(conn, now, tenant, environment).await?;
-    if let Some(why) = held(conn, tenant, environment).await? {
+    if let Some(why) = held(conn, now, tenant, environment).await? {
         hold(&mut verdicts, &why);
     }
     Ok(verdicts.into_iter().map(|v| (v.id.clone(), v)).collect())

@@ -14,7 +14,7 @@ const NAMED: usize = 40;
 
 pub(super) async fn send(app: &App, now: Millis) -> Result<()> {
     let before = now.plus(app.settings.retention.notice_ahead);
-    let tenants = db::retention::unnoticed_tenants(&mut *app.pool.get().await?, before).await?;
+    let tenants = db::purges::unnoticed_tenants(&mut *app.pool.get().await?, before).await?;
     for tenant in tenants {
         if let Err(e) = to_owners(app, now, &TenantId(tenant.clone())).await {
             tracing::error!(tenant, "the letter before a purge: {e}");
@@ -26,9 +26,9 @@ pub(super) async fn send(app: &App, now: Millis) -> Result<()> {
 /// The letter and the note that it was written are one fact.
 async fn to_owners(app: &App, now: Millis, tenant: &TenantId) -> Result<()> {
     let mut tx = app.pool.begin().await?;
-    let trash = db::retention::unnoticed(&mut tx, tenant).await?;
+    let trash = db::purges::unnoticed(&mut tx, tenant).await?;
     let name = db::tenants::find(&mut tx, tenant).await?.map(|t| t.name).unwrap_or_default();
-    let line = |t: &db::retention::Trashed| Purge {
+    let line = |t: &db::purges::Trashed| Purge {
         environment: t.environment.clone(),
         reason: t.reason.clone(),
         created: Millis(t.created_at),
@@ -45,7 +45,7 @@ async fn to_owners(app: &App, now: Millis, tenant: &TenantId) -> Result<()> {
     let what = format!("{tenant}:purge:{}", Zone::default().day(now));
     letters::tell_owners(&mut tx, app, now, tenant, None, &what, letter).await;
     for t in &trash {
-        db::retention::set_noticed(&mut tx, now, tenant, &BackupId(t.id.clone())).await?;
+        db::purges::set_noticed(&mut tx, now, tenant, &BackupId(t.id.clone())).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -9,12 +9,10 @@ use crate::base::error::Result;
 use crate::base::sql::{Conn, Tx};
 use crate::db;
 use crate::domain::ids::{EnvironmentId, TenantId};
-use crate::domain::retention::{Fate, InForce, Rules, Verdict, hold, judge, judge_all};
+use crate::domain::retention::{Fate, InForce, Past, Rules, Verdict, hold, judge, judge_all};
 use crate::domain::rights::Right;
-use crate::domain::state::BackupState;
 use crate::domain::view;
 use crate::mail::Letter;
-use std::collections::HashMap;
 
 /// What is to become of an environment's or a tenant's rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,14 +165,16 @@ pub async fn simulate(app: &App, actor: &Actor, id: &EnvironmentId, rules: Optio
         rules.check()?;
     }
     let tenant = TenantId(env.tenant_id);
-    let (current, then) = judgements(&mut conn, now, &tenant, id, rules).await?;
-    let mut shown = shown(&mut conn, &tenant, id).await?;
-    let mut rows = Vec::with_capacity(current.len());
-    for (now, then) in current.into_iter().zip(then) {
-        if let Some(row) = shown.remove(&now.id) {
-            rows.push(view::Simulated { now: fate(&now), then: fate(&then), ..row });
-        }
-    }
+    let (history, current, then) = judgements(&mut conn, now, &tenant, id, rules).await?;
+    let row = |((past, now), then): ((Past, Verdict), Verdict)| view::Simulated {
+        created: past.created.iso(),
+        reason: past.reason.word().to_owned(),
+        state: past.state,
+        now: fate(&now),
+        then: fate(&then),
+        id: past.id,
+    };
+    let rows: Vec<_> = history.into_iter().zip(current).zip(then).map(row).collect();
     let going = |of: fn(&view::Simulated) -> &view::Fate| rows.iter().filter(|r| of(r).goes_now).count();
     let (goes_now, goes_then) = (going(|r| &r.now), going(|r| &r.then));
     Ok(view::Simulation { goes_now, goes_then, rows })
@@ -187,15 +187,15 @@ async fn judgements(
     tenant: &TenantId,
     id: &EnvironmentId,
     rules: Option<&Rules>,
-) -> Result<(Vec<Verdict>, Vec<Verdict>)> {
+) -> Result<(Vec<Past>, Vec<Verdict>, Vec<Verdict>)> {
     let history = history(conn, tenant, id).await?;
     let mut current = judge_all(&in_force(conn, tenant, Some(id)).await?, &history, now);
     let mut then = rules.map_or_else(|| current.clone(), |rules| judge(rules, &history, now));
-    if let Some(why) = super::held(conn, tenant, id).await? {
+    if let Some(why) = super::held(conn, now, tenant, id).await? {
         hold(&mut current, &why);
         hold(&mut then, &why);
     }
-    Ok((current, then))
+    Ok((history, current, then))
 }
 
 /// The same of a tenant's default: for each environment that follows it, how many backups go and would go.
@@ -211,30 +211,13 @@ pub async fn simulate_tenant(app: &App, actor: &Actor, id: &TenantId, rules: Opt
     }
     let mut environments = Vec::new();
     for (environment, address) in db::retention::followers(&mut conn, id).await? {
-        let (current, then) = judgements(&mut conn, now, id, &EnvironmentId(environment.clone()), rules).await?;
+        let (_, current, then) = judgements(&mut conn, now, id, &EnvironmentId(environment.clone()), rules).await?;
         let going = |all: &[Verdict]| all.iter().filter(|v| v.goes_now()).count();
         let (backups, goes_now, goes_then) = (current.len(), going(&current), going(&then));
         environments.push(view::SimulatedEnvironment { id: environment, environment: address, backups, goes_now, goes_then });
     }
     let sum = |of: fn(&view::SimulatedEnvironment) -> usize| environments.iter().map(of).sum();
     Ok(view::TenantSimulation { goes_now: sum(|e| e.goes_now), goes_then: sum(|e| e.goes_then), environments })
-}
-
-/// How the backups look in the simulator.
-async fn shown(conn: &mut Conn, tenant: &TenantId, id: &EnvironmentId) -> Result<HashMap<String, view::Simulated>> {
-    let rows = db::retention::history(conn, tenant, id).await?;
-    let row = |r: db::retention::Past| {
-        let row = view::Simulated {
-            id: r.id.clone(),
-            created: Millis(r.created_at).iso(),
-            reason: r.reason,
-            state: BackupState::parse(&r.state)?,
-            now: view::Fate::default(),
-            then: view::Fate::default(),
-        };
-        Ok((r.id, row))
-    };
-    rows.into_iter().map(row).collect()
 }
 
 /// A verdict as it is shown.

@@ -14,7 +14,7 @@ use crate::db;
 use crate::db::activity::Act;
 use crate::db::retention::Due;
 use crate::domain::ids::{BackupId, EnvironmentId, SiteId, TenantId};
-use crate::domain::retention::{Fate, Past, Verdict, judge_all};
+use crate::domain::retention::{Fate, Past, Verdict, hold, judge_all};
 use crate::domain::state::BackupState;
 use crate::mail::Letter;
 use crate::queue::{self, JobClass, Need, NewJob};
@@ -95,26 +95,24 @@ async fn judge(app: &App, now: Millis, due: &Due) -> Result<Option<(usize, bool)
     db::retention::date_the_trash(&mut tx, &tenant, &id, purge_at).await?;
     let history = history(&mut tx, &tenant, &id).await?;
     let mut verdicts = judge_all(&rules, &history, now);
-    if let Some(why) = super::held(&mut tx, &tenant, &id).await? {
-        crate::domain::retention::hold(&mut verdicts, &why);
+    brake(app, &mut tx, now, due, &history, &verdicts).await?;
+    let held = super::held(&mut tx, now, &tenant, &id).await?;
+    if let Some(why) = &held {
+        hold(&mut verdicts, why);
     }
-    let held = hold(app, &mut tx, now, due, &history, &verdicts).await?;
     let mut thrown = Vec::new();
     for (past, verdict) in history.iter().zip(&verdicts) {
-        if held && past.state == BackupState::Succeeded {
-            continue;
-        }
         if obey(&mut tx, now, &tenant, past, verdict, purge_at).await? {
             thrown.push(past.id.clone());
         }
     }
-    elements(&mut tx, &tenant, &id, &verdicts, purge_at, held).await?;
+    elements(&mut tx, &tenant, &id, &verdicts, purge_at).await?;
     if !thrown.is_empty() {
         note(&mut tx, now, &tenant, &id, &thrown).await?;
     }
     db::schedules::forget(&mut tx, now, &tenant, &id, now.plus(-SLOTS_KEPT)).await?;
     tx.commit().await?;
-    Ok(Some((thrown.len(), held)))
+    Ok(Some((thrown.len(), held.is_some())))
 }
 
 async fn obey(tx: &mut Tx, now: Millis, tenant: &TenantId, past: &Past, verdict: &Verdict, purge_at: Millis) -> Result<bool> {
@@ -129,11 +127,11 @@ async fn obey(tx: &mut Tx, now: Millis, tenant: &TenantId, past: &Past, verdict:
 }
 
 /// Elements that go before their set get their date, and those that stay after all lose it.
-async fn elements(tx: &mut Tx, tenant: &TenantId, id: &EnvironmentId, verdicts: &[Verdict], purge_at: Millis, held: bool) -> Result<()> {
+async fn elements(tx: &mut Tx, tenant: &TenantId, id: &EnvironmentId, verdicts: &[Verdict], purge_at: Millis) -> Result<()> {
     let going: HashMap<(&str, &str), &str> =
         verdicts.iter().flat_map(|v| v.elements.iter().map(|(e, by)| ((v.id.as_str(), e.name()), by.as_str()))).collect();
     for there in db::retention::elements(tx, tenant, id).await? {
-        let by = going.get(&(there.backup_id.as_str(), there.element.as_str())).filter(|_| !held);
+        let by = going.get(&(there.backup_id.as_str(), there.element.as_str()));
         let purge = match (by, there.purge_at) {
             (Some(by), None) => Some((purge_at, *by)),
             (None, Some(_)) => None,
@@ -144,30 +142,22 @@ async fn elements(tx: &mut Tx, tenant: &TenantId, id: &EnvironmentId, verdicts: 
     Ok(())
 }
 
-/// Does too much go at once? Then the good ones stay for a day, and the owners are told.
-async fn hold(app: &App, tx: &mut Tx, now: Millis, due: &Due, history: &[Past], verdicts: &[Verdict]) -> Result<bool> {
+/// Does too much go at once? Then everything stays for a day, and the owners are told.
+async fn brake(app: &App, tx: &mut Tx, now: Millis, due: &Due, history: &[Past], verdicts: &[Verdict]) -> Result<()> {
     let good = |p: &&Past| p.state == BackupState::Succeeded;
     let all = history.iter().filter(good).count();
     let going = history.iter().zip(verdicts).filter(|(p, v)| good(p) && v.goes_now()).count();
     let id = EnvironmentId(due.id.clone());
+    let too_much = going * 2 > all;
     match due.retention_hold_until.map(Millis) {
-        _ if going * 2 <= all => {
-            if due.retention_hold_until.is_some() {
-                db::retention::set_hold(tx, &id, None).await?;
-            }
-            Ok(false)
-        }
-        None => {
+        None if too_much => {
             let until = now.plus(app.settings.retention.change_delay);
             db::retention::set_hold(tx, &id, Some(until)).await?;
-            tell(app, tx, now, &id, going, all, until).await?;
-            Ok(true)
+            tell(app, tx, now, &id, going, all, until).await
         }
-        Some(until) if now < until => Ok(true),
-        Some(_) => {
-            db::retention::set_hold(tx, &id, None).await?;
-            Ok(false)
-        }
+        // It was waited for, or it is not too much any more.
+        Some(until) if !too_much || until <= now => db::retention::set_hold(tx, &id, None).await,
+        _ => Ok(()),
     }
 }
 
@@ -215,7 +205,7 @@ async fn enqueue(app: &App, now: Millis) -> Result<usize> {
     let terms = &app.settings.retention;
     let mut tx = app.pool.begin().await?;
     let mut wanted = Vec::new();
-    for (tenant, site, repository) in db::retention::repositories_due(&mut tx, now, now.plus(-terms.notice)).await? {
+    for (tenant, site, repository) in db::purges::repositories_due(&mut tx, now, now.plus(-terms.notice)).await? {
         wanted.push(job(super::JOB, JobClass::Upkeep, tenant, site, Need::exclusive(format!("repo:{repository}"))));
     }
     for row in db::space::unchecked(&mut tx, now.plus(-Millis::DAY), ROUND).await? {
