@@ -7,13 +7,18 @@ use sitekeep::base::clock::Millis;
 use sitekeep::base::secret::Secret;
 use sitekeep::domain::drill::{DrillState, Fault, Proof};
 use sitekeep::domain::ids::DrillId;
-use sitekeep::domain::view::RunDrill;
+use sitekeep::domain::view::{AddSite, RunDrill};
 use sitekeep::engine::{Location, Repository, Source, Stream};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 async fn world() -> World {
+    world_with(|_| ()).await
+}
+
+async fn world_with(more: impl FnOnce(&mut AddSite)) -> World {
     World::new(|wish| {
+        more(wish);
         let path = Path::new(&wish.path).join("shop.sqlite");
         let db = rusqlite::Connection::open(&path).unwrap();
         db.execute_batch(
@@ -31,6 +36,23 @@ async fn world() -> World {
         );
     })
     .await
+}
+
+#[test]
+fn a_copy_whose_settings_lead_to_the_live_database_is_not_started() {
+    block_on(async {
+        let w = world_with(|wish| {
+            let live = Path::new(&wish.path).join("shop.sqlite");
+            write(Path::new(&wish.path).join("config.ini"), format!("database = {}\n", live.display()));
+            wish.settings = Some("config.ini".into());
+        })
+        .await;
+        let backup = w.back_up().await;
+        let drill = w.drill(&backup).await;
+        let evidence = drill.evidence.unwrap();
+        assert_eq!((drill.state, evidence.boot), (DrillState::Partly, None), "{:?}", evidence.not_drilled);
+        assert!(evidence.not_drilled.iter().any(|why| why.contains("settings name the live database")), "{:?}", evidence.not_drilled);
+    });
 }
 
 fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -14,6 +14,7 @@ use crate::domain::element::Element;
 use crate::domain::site::{Access, DatabaseAddress, Definition, FilesDir, SQLITE_SUFFIXES, inside};
 use crate::hosting::host::{self, Scratch};
 use crate::hosting::stack;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,9 @@ impl Whole {
         match self.settings(code)? {
             Some((path, old)) => match stack::stack(self.definition.stack).read(&old.bytes) {
                 Ok(Some(named)) if names(&named, live) => rewrite(self, &path, &old, &new),
+                _ if memchr::memmem::find(&old.bytes, live.as_os_str().as_bytes()).is_some() => {
+                    Ok(Some("its settings name the live database in a way that cannot be rewritten".into()))
+                }
                 _ => Ok(None),
             },
             None => Ok(None),
