@@ -1,6 +1,6 @@
 // Screenshots of the demo, which is started here and makes some history first.
 //   node end2end/screenshots.mjs                    the README's pictures, into docs/screenshots/
-//   node end2end/screenshots.mjs --every DIRECTORY  every page at a desk and on a phone, for review
+//   node end2end/screenshots.mjs --every DIRECTORY  every page at a desk and on a phone, for review; with --dark in dark colours
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -166,8 +166,9 @@ async function every(browser, at, out) {
     account: "/account", "second-factor": "/account/second-factor", tenants: "/tenants", nowhere: "/nowhere",
     ...Object.fromEntries(["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => [`admin-${p.replace("/", "-")}`, `/admin/${p}`])),
   };
-  const desk = await signedIn(browser, at, DESK);
-  const phone = await signedIn(browser, at, PHONE);
+  const colours = process.argv.includes("--dark") ? { colorScheme: "dark" } : {};
+  const desk = await signedIn(browser, at, { ...DESK, ...colours });
+  const phone = await signedIn(browser, at, { ...PHONE, ...colours });
   const shootBoth = async (name, path) => {
     for (const [page, ending] of [[desk, "1280"], [phone, "390"]]) {
       const answer = await page.goto(path);
