@@ -24,17 +24,14 @@ pub struct Browse {
     /// The backup's id, or the name of one of its files
     #[arg(value_name = "ID")]
     pub backup: String,
-    /// A folder or file in it, for example files/public
-    #[arg(value_name = "PATH")]
+    /// A folder or file of the element, for example files/public
+    #[arg(value_name = "PATH", requires = "element")]
     pub path: Option<PathBuf>,
     /// code, files, database (or db)
-    #[arg(long, required_unless_present = "elements")]
+    #[arg(long)]
     pub element: Option<String>,
-    /// Its elements
-    #[arg(long, conflicts_with_all = ["element", "path", "search"])]
-    pub elements: bool,
     /// All whose names have this in them
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "element")]
     pub search: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::domain::schedule::Cadence;
 use crate::domain::view::{ChangeSchedule, Schedule};
 use serde_json::Value;
 
-/// Make backups of an environment by themselves
+/// Make backups of an environment automatically
 #[derive(Clone, Debug, clap::Args)]
 pub struct Enable {
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub struct Enable {
     pub weekly: bool,
 }
 
-/// Make no backups of an environment by themselves
+/// Make no backups of an environment automatically
 #[derive(Clone, Debug, clap::Args)]
 pub struct Disable {
     #[command(flatten)]
