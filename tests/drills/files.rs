@@ -194,7 +194,16 @@ fn each_environment_has_its_turn_once_a_week_and_one_drill_at_a_time() {
         let w = world().await;
         let app = &w.at.app;
         assert_eq!(drills::due(app).await.unwrap(), 0, "there is nothing to drill");
+        let old = w.back_up().await;
+        w.clock.advance(1000);
         w.back_up().await;
+        // Some that cannot be drilled, for what they have is gone, do not stand before it.
+        let catalogue = rusqlite::Connection::open(w.at.scratch.join("catalogue.db")).unwrap();
+        catalogue.execute("update backups set deleted_at = 1, expired_at = 1 where id = ?1", [&old.0]).unwrap();
+        for name in ["one", "two", "three"] {
+            let id = w.at.add_site("acme", name, "live").await;
+            catalogue.execute("update environments set last_good_id = ?2 where id = ?1", [&id.0, &old.0]).unwrap();
+        }
         assert_eq!((drills::due(app).await.unwrap(), drills::due(app).await.unwrap()), (1, 0));
         let (again, fresh) = drills::create(app, &w.owner, &w.id, &RunDrill::default(), None).await.unwrap();
         assert!(!fresh && again.initiator == "schedule", "{again:?}");

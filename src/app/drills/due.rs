@@ -2,6 +2,7 @@
 
 use super::{enqueue, newest_good};
 use crate::app::App;
+use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::db;
 use crate::domain::ids::EnvironmentId;
@@ -9,25 +10,41 @@ use crate::queue;
 
 /// Drills that wait or run at a time: those of the schedule never fill the queue.
 const AT_ONCE: i64 = 2;
+/// Environments that are looked at for them: one that cannot be drilled does not stand before the others.
+const LOOKED_AT: i64 = 50;
 
 /// One round; how many were queued. Several processes at once queue one of an environment all the same.
 pub async fn due(app: &App) -> Result<usize> {
     let now = app.pool.now().await?;
-    let mut tx = app.pool.begin().await?;
+    let mut conn = app.pool.get().await?;
     // While all schedules rest, these do, too.
-    let resting = db::schedules::frozen(&mut tx).await?.is_some();
-    let room = if resting { 0 } else { AT_ONCE - db::drills::unended(&mut tx).await? };
+    if db::schedules::frozen(&mut conn).await?.is_some() {
+        return Ok(0);
+    }
+    let room = usize::try_from(AT_ONCE - db::drills::unended(&mut conn).await?).unwrap_or(0);
+    let all = if room > 0 { db::drills::due(&mut conn, now.plus(-app.settings.drills.again_after), LOOKED_AT).await? } else { Vec::new() };
+    drop(conn);
     let mut queued = 0;
-    if room > 0 {
-        for id in db::drills::due(&mut tx, now.plus(-app.settings.drills.again_after), room).await? {
-            let Some(env) = db::environments::find(&mut tx, &EnvironmentId(id)).await? else { continue };
-            let backup = newest_good(&mut tx, &env, now).await?;
-            queued += usize::from(enqueue(&mut tx, now, &env, &backup, None, None).await?.1);
+    for id in all {
+        if queued == room {
+            break;
+        }
+        match one(app, now, &EnvironmentId(id.clone())).await {
+            Ok(fresh) => queued += usize::from(fresh),
+            Err(e) => tracing::warn!(environment = id, "its drill: {e}"),
         }
     }
-    tx.commit().await?;
     if queued > 0 {
         queue::hint();
     }
     Ok(queued)
+}
+
+async fn one(app: &App, now: Millis, id: &EnvironmentId) -> Result<bool> {
+    let mut tx = app.pool.begin().await?;
+    let Some(env) = db::environments::find(&mut tx, id).await? else { return Ok(false) };
+    let backup = newest_good(&mut tx, &env, now).await?;
+    let (_, fresh) = enqueue(&mut tx, now, &env, &backup, None, None).await?;
+    tx.commit().await?;
+    Ok(fresh)
 }
