@@ -55,7 +55,7 @@ pub async fn create(app: &App, id: &Secret, session: &Session) -> Result<bool> {
 
 /// The session of this cookie, if it is good; from now on it is good for longer.
 pub async fn load(app: &App, id: &Secret) -> Result<Option<Loaded>> {
-    let now = app.pool.now().await?;
+    let now = app.pool.moment().await?;
     let mut conn = app.pool.get().await?;
     let Some(row) = db::sessions::find(&mut conn, now, &id.sha256()).await? else { return Ok(None) };
     let mut expires_at = Millis(row.expires_at);

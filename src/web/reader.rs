@@ -43,7 +43,7 @@ impl Reader {
             Err(e) => return Err(e),
         };
         let zone = zone.or_else(|| cookie(parts, "zone")).and_then(|name| Zone::parse(&name).ok()).unwrap_or_default();
-        let now = app.pool.now().await?;
+        let now = app.pool.moment().await?;
         let jobs = fleet::active_jobs(app, &actor, now).await?;
         let flash = if is_shown(parts) { take_flash(&session).await? } else { None };
         Ok(Some(Self { actor, session, zone, now, jobs, path: parts.uri.path().to_owned(), flash }))
