@@ -2,7 +2,7 @@
 
 use super::clock::Millis;
 use super::error::{Error, Result};
-use chrono::{DateTime, Offset, TimeZone};
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
 use chrono_tz::Tz;
 
 /// A reader's time zone, or that of a schedule; UTC where nothing is known. Stored as its name.
@@ -79,7 +79,7 @@ impl Zone {
     /// `Invalid` when it is no day.
     pub fn begin_of(self, day: &str) -> Result<Millis> {
         let wrong = || Error::invalid(format!("{day:?} is not a day")).hint("write it like 2026-11-21");
-        let date = chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| wrong())?;
+        let date = NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| wrong())?;
         let first = (0..24).find_map(|hour| self.0.from_local_datetime(&date.and_hms_opt(hour, 0, 0)?).earliest());
         first.map(|at| Millis(at.timestamp_millis())).ok_or_else(wrong)
     }
@@ -112,12 +112,51 @@ impl Zone {
         }
         Millis(after * 1000)
     }
-    /// The day, week, month or year it is there, as `%Y-%m-%d`, `%G-W%V`, `%Y-%m` or `%Y` writes it.
-    pub fn period(self, at: Millis, form: &str) -> String {
-        self.of(at).format(form).to_string()
+    /// The day, week, month or year that it is there.
+    pub fn stretch(self, at: Millis, period: Period) -> Stretch {
+        let date = self.of(at).date_naive();
+        let (year, nth) = match period {
+            Period::Day => (date.year(), date.ordinal()),
+            Period::Week => (date.iso_week().year(), date.iso_week().week()),
+            Period::Month => (date.year(), date.month()),
+            Period::Year => (date.year(), 1),
+        };
+        Stretch { period, year, nth }
     }
     fn of(self, at: Millis) -> DateTime<Tz> {
         DateTime::from_timestamp_millis(at.0).unwrap_or_default().with_timezone(&self.0)
+    }
+}
+
+/// How the calendar is cut; weeks are those of ISO 8601.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Period {
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
+/// One day, week, month or year. Those of one period stand in the order of time; it is numbers, because a rule asks for
+/// thousands where people read a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stretch {
+    period: Period,
+    year: i32,
+    /// Of its year, from 1.
+    nth: u32,
+}
+
+/// `2026-11-21`, `2026-W47`, `2026-11` or `2026`.
+impl std::fmt::Display for Stretch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { period, year, nth } = *self;
+        match period {
+            Period::Day => write!(f, "{}", NaiveDate::from_yo_opt(year, nth).unwrap_or_default()),
+            Period::Week => write!(f, "{year}-W{nth:02}"),
+            Period::Month => write!(f, "{year}-{nth:02}"),
+            Period::Year => write!(f, "{year}"),
+        }
     }
 }
 
@@ -131,6 +170,27 @@ mod tests {
         assert_eq!(Zone::default().minutes(at), "2026-11-21 03:00 UTC");
         assert_eq!(Zone::parse("Europe/Berlin").unwrap().seconds(at), "2026-11-21 04:00:07 CET");
         assert!(Zone::parse("Europe/Atlantis").unwrap_err().to_string().contains("Europe/Berlin"));
+    }
+
+    #[test]
+    fn a_stretch_of_the_calendar_is_written_as_people_write_it_and_stands_in_its_order() {
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        let at = |time: &str| Millis(DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis());
+        let words = |at: Millis| [Period::Day, Period::Week, Period::Month, Period::Year].map(|p| berlin.stretch(at, p).to_string());
+        assert_eq!(words(at("2026-11-21T03:00:00Z")), ["2026-11-21", "2026-W47", "2026-11", "2026"]);
+        // There it is the next day and the next month, and the first week of the next year begins in the old one.
+        assert_eq!(words(at("2025-11-30T23:30:00Z")), ["2025-12-01", "2025-W49", "2025-12", "2025"]);
+        assert_eq!(words(at("2024-12-30T12:00:00Z")), ["2024-12-30", "2025-W01", "2024-12", "2024"]);
+        let mut last = [Period::Day, Period::Week, Period::Month, Period::Year].map(|p| berlin.stretch(at("2019-12-01T12:00:00Z"), p));
+        for day in 1..3_000 {
+            let at = at("2019-12-01T12:00:00Z").plus(day * Millis::DAY);
+            for (stretch, form) in last.iter_mut().zip(["%Y-%m-%d", "%G-W%V", "%Y-%m", "%Y"]) {
+                let next = berlin.stretch(at, stretch.period);
+                assert_eq!(next.to_string(), berlin.of(at).format(form).to_string());
+                assert!(next >= *stretch, "{stretch} before {next}");
+                *stretch = next;
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Fate, Goes, Label, Past, Policy, Rules};
 use crate::base::clock::Millis;
 use crate::base::units;
-use crate::base::zone::Zone;
+use crate::base::zone::{Period, Stretch, Zone};
 use crate::domain::state::Reason;
 use std::collections::BTreeMap;
 
@@ -74,15 +74,18 @@ fn on_demand(place: usize, past: &Past, days: i64, newest: u32, by: &str, now: M
 }
 
 /// For each place that is kept, the period that it is the newest of. Places run newest first.
-fn newest_of_periods(group: &[&Past], zone: Zone, counts: [u32; 4]) -> BTreeMap<usize, String> {
+fn newest_of_periods(group: &[&Past], zone: Zone, counts: [u32; 4]) -> BTreeMap<usize, Stretch> {
     let mut kept = BTreeMap::new();
-    for (form, count) in ["%Y-%m-%d", "%G-W%V", "%Y-%m", "%Y"].into_iter().zip(counts) {
-        let mut seen: Vec<String> = Vec::new();
+    for (period, count) in [Period::Day, Period::Week, Period::Month, Period::Year].into_iter().zip(counts) {
+        let (mut left, mut last) = (count, None);
         for (place, past) in group.iter().enumerate() {
-            let period = zone.period(past.created, form);
-            if seen.last() != Some(&period) && seen.len() < count as usize {
-                seen.push(period.clone());
-                kept.entry(place).or_insert(period);
+            if left == 0 {
+                break;
+            }
+            let stretch = zone.stretch(past.created, period);
+            if last != Some(stretch) {
+                (left, last) = (left - 1, Some(stretch));
+                kept.entry(place).or_insert(stretch);
             }
         }
     }
@@ -94,8 +97,8 @@ fn newest_of_periods(group: &[&Past], zone: Zone, counts: [u32; 4]) -> BTreeMap<
 /// judged as a daily one again.
 fn promote<'a>(group: &[&'a Past], zone: Zone, [daily, weekly, monthly]: [u32; 3], by: &str) -> Vec<(&'a str, Opinion)> {
     let mut ranks = Ranks { zone, labels: group.iter().map(|p| p.label.unwrap_or(Label::Daily)).collect(), gone: vec![false; group.len()] };
-    ranks.thin(group, Label::Daily, daily, Some((Label::Weekly, "%G-W%V", weekly > 0)));
-    ranks.thin(group, Label::Weekly, weekly, Some((Label::Monthly, "%Y-%m", monthly > 0)));
+    ranks.thin(group, Label::Daily, daily, Some((Label::Weekly, Period::Week, weekly > 0)));
+    ranks.thin(group, Label::Weekly, weekly, Some((Label::Monthly, Period::Month, monthly > 0)));
     ranks.thin(group, Label::Monthly, monthly, None);
     let opinion = |place: usize, past: &Past| {
         let label = ranks.labels[place];
@@ -119,20 +122,23 @@ struct Ranks {
 impl Ranks {
     /// Thins out those of one label to `count`, oldest first. Promoted is only who is of a later period than all that were
     /// promoted before: so a second look at the same history changes nothing.
-    fn thin(&mut self, group: &[&Past], label: Label, count: u32, next: Option<(Label, &str, bool)>) {
+    fn thin(&mut self, group: &[&Past], label: Label, count: u32, next: Option<(Label, Period, bool)>) {
         let mut places: Vec<usize> = (0..group.len()).filter(|p| self.labels[*p] == label && !self.gone[*p]).collect();
+        let next = next.filter(|(.., wanted)| *wanted).map(|(higher, period, _)| (higher, period));
+        let mut latest = next.and_then(|(higher, period)| self.latest(group, higher, period));
         while places.len() > count as usize {
             let Some(oldest) = places.pop() else { return };
-            match next {
-                Some((higher, form, true)) if self.begins_a_period(group, oldest, higher, form) => self.labels[oldest] = higher,
-                _ => self.gone[oldest] = true,
+            let begun = next.map(|(higher, period)| (higher, self.zone.stretch(group[oldest].created, period)));
+            match begun.filter(|(_, stretch)| latest.is_none_or(|latest| *stretch > latest)) {
+                Some((higher, stretch)) => (self.labels[oldest], latest) = (higher, Some(stretch)),
+                None => self.gone[oldest] = true,
             }
         }
     }
 
-    fn begins_a_period(&self, group: &[&Past], place: usize, higher: Label, form: &str) -> bool {
-        let period = |p: usize| self.zone.period(group[p].created, form);
-        let promoted = (0..group.len()).filter(|p| self.labels[*p] as usize >= higher as usize);
-        promoted.map(period).max().is_none_or(|latest| period(place) > latest)
+    /// The latest period that has one of this label or a higher one.
+    fn latest(&self, group: &[&Past], higher: Label, period: Period) -> Option<Stretch> {
+        let promoted = group.iter().zip(&self.labels).filter(|(_, label)| **label as usize >= higher as usize);
+        promoted.map(|(past, _)| self.zone.stretch(past.created, period)).max()
     }
 }

@@ -1,7 +1,7 @@
 //! Histories made by a seed: with failures, clock jumps, pins, by every policy.
 
 use super::*;
-use crate::base::zone::Zone;
+use crate::base::zone::{Period, Zone};
 use std::collections::BTreeMap;
 
 const DAY: i64 = Millis::DAY;
@@ -201,9 +201,9 @@ fn the_newest_of_each_period_is_kept_in_its_zone() {
     let (history, _) = nights(&rules, 400, |_| false);
     // 7 days; of the 4 weeks two lie in them or end with them; of the 12 months one, and of the 2 years one lies in those.
     let berlin = Zone::parse("Europe/Berlin").unwrap();
-    for (form, least) in [("%Y-%m-%d", 7), ("%G-W%V", 4), ("%Y-%m", 12), ("%Y", 2)] {
-        let periods: std::collections::BTreeSet<String> = history.iter().map(|p| berlin.period(p.created, form)).collect();
-        assert!(periods.len() >= least, "{form}: {periods:?}");
+    for (period, least) in [(Period::Day, 7), (Period::Week, 4), (Period::Month, 12), (Period::Year, 2)] {
+        let periods: std::collections::BTreeSet<_> = history.iter().map(|p| berlin.stretch(p.created, period)).collect();
+        assert!(periods.len() >= least, "{period:?}: {periods:?}");
     }
     assert!(history.len() <= 7 + 4 + 12 + 2 && history.len() >= 7 + 11, "{}", history.len());
 }
