@@ -7,7 +7,7 @@ pub use change::{Change, DatabaseChange, change, form};
 pub use removal::{Removal, remove};
 pub(crate) use removal::{begin_on, last_backup_ended, refuse_going};
 
-use super::{App, access, access::Actor, alarms, backups, drills, from_json, jobs, schedules, servers};
+use super::{App, access, access::Actor, alarms, backups, drills, from_json, jobs, schedules, servers, space};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::identity::Identity;
@@ -18,7 +18,7 @@ use crate::db;
 use crate::db::environments::{Card, Environment as Row};
 use crate::domain::ids::{EnvironmentId, SiteId, TenantId};
 use crate::domain::names::Address;
-use crate::domain::page::{Day, EnvironmentCard, Health, JobRow, Log, LogQuery, Overview};
+use crate::domain::page::{Day, EnvironmentCard, EnvironmentPage, Health, LogQuery, Overview};
 use crate::domain::rights::Right;
 use crate::domain::site::{Access, Definition};
 use crate::domain::state::{BackupState, RestoreState};
@@ -179,21 +179,15 @@ pub async fn overview(app: &App, actor: &Actor, id: &EnvironmentId, zone: Zone) 
     overview_in(&mut conn, app, actor, id, now, zone).await
 }
 
-/// The page of an environment: what stands above its log, a page of the log, and the jobs that run or wait on it.
-pub async fn page(
-    app: &App,
-    actor: &Actor,
-    id: &EnvironmentId,
-    asked: LogQuery,
-    (now, zone): (Millis, Zone),
-) -> Result<(Overview, Log, Vec<JobRow>)> {
+pub async fn page(app: &App, actor: &Actor, id: &EnvironmentId, asked: LogQuery, (now, zone): (Millis, Zone)) -> Result<EnvironmentPage> {
     let mut conn = app.pool.get().await?;
     // Finding the environment is being allowed to see it, and with it all that follows.
     let overview = overview_in(&mut conn, app, actor, id, now, zone).await?;
-    let tenant = TenantId(overview.tenant_id.clone());
+    let (tenant, site) = (TenantId(overview.tenant_id.clone()), SiteId(overview.site_id.clone()));
     let log = backups::page(&mut conn, actor, &tenant, id, asked, (now, zone)).await?;
     let jobs = jobs::active_on(&mut conn, now, &tenant, id).await?;
-    Ok((overview, log, jobs))
+    let growth = space::growth(&mut conn, now, &tenant, &site).await?;
+    Ok(EnvironmentPage { overview, log, jobs, growth })
 }
 
 async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &EnvironmentId, now: Millis, zone: Zone) -> Result<Overview> {
@@ -202,8 +196,7 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
     let definition: Definition = from_json("definition", &row.definition)?;
     let restores = db::restores::log(conn, &tenant, id, 20).await?;
     let drilled = drills::recent(conn, &tenant, id).await?;
-    let removal = db::environments::removal(conn, id).await?.ok_or_else(|| access::hidden("environment"))?;
-    let gone = removal.state == "removed";
+    let gone = row.state == "removed";
     let mut rights = standing.rights(actor);
     rights.0.retain(|right| !gone || !matches!(right, Right::Create | Right::Policy | Right::Manage));
     Ok(Overview {
@@ -220,12 +213,13 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
         undo: restores.iter().find_map(|r| Some((r.id.clone(), Millis(r.undo_until.filter(|u| r.undone_by.is_none() && *u > now.0)?)))),
         stuck: restores.iter().find(|r| r.state == RestoreState::Stuck.word()).map(|r| r.id.clone()),
         as_administrator: actor.administrator && !standing.is_member(),
-        removing: removal.state == "removing",
-        removed: removal.removed_at.map(Millis),
-        stayed: removal.message,
+        removing: row.state == "removing",
+        removed: row.removed_at.map(Millis),
+        stayed: row.stayed,
         alarms: alarms::open_of(conn, &tenant, id).await?,
         last_good_id: row.last_good_id,
         tenant_id: row.tenant_id,
+        site_id: row.site_id,
     })
 }
 

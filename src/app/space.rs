@@ -28,12 +28,9 @@ pub async fn of_environment(app: &App, actor: &Actor, id: &EnvironmentId) -> Res
     })
 }
 
-/// How the repository of an environment's site grew: bytes by day.
-pub async fn growth(app: &App, actor: &Actor, id: &EnvironmentId) -> Result<Vec<(i64, i64)>> {
-    let now = app.pool.now().await?;
-    let mut conn = app.pool.get().await?;
-    let env = access::environment(&mut conn, actor, id, Right::View).await?;
-    db::space::growth(&mut conn, &TenantId(env.tenant_id), Some(&SiteId(env.site_id)), since(now)).await
+/// How the repository of a site grew, bytes by day. The caller has found one of its environments: it is theirs to see.
+pub(crate) async fn growth(conn: &mut Conn, now: Millis, tenant: &TenantId, site: &SiteId) -> Result<Vec<(i64, i64)>> {
+    db::space::growth(conn, tenant, Some(site), since(now)).await
 }
 
 /// What a tenant's environments use, and how its repositories grew together.

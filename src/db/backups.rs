@@ -207,7 +207,7 @@ fn chip(mut fields: Fields<'_>) -> Option<Chip> {
 }
 
 /// How many backups of an environment ended on one day in which state.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct DayCount {
     /// Days since 1970-01-01 in the reader's zone.
     pub day: i64,
@@ -215,15 +215,16 @@ pub struct DayCount {
     pub count: i64,
 }
 
-/// Per day and state since `from`; `offset` is how far the reader's clocks are ahead of UTC, in milliseconds.
+/// By day and state since `from`; `offset` is how far the reader's clocks are ahead of UTC, in milliseconds.
 pub async fn days(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId, from: Millis, offset: i64) -> Result<Vec<DayCount>> {
     let sql = "
-        select (created_at + $4) / 86400000 as day, state, count(*) as count
-        from backups
-        where tenant_id = $1 and environment_id = $2 and created_at >= $3 and finished_at is not null and deleted_at is null
-        group by 1, 2
-        order by 1, 2";
-    Ok(rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(from.0).bind(offset).fetch_all(conn).await?)
+        select string_agg(concat(d.day, '|', d.state, '|', d.count), ';' order by d.day, d.state)
+        from (select (created_at + $4) / 86400000 as day, state, count(*) as count
+              from backups
+              where tenant_id = $1 and environment_id = $2 and created_at >= $3 and finished_at is not null and deleted_at is null
+              group by 1, 2) as d";
+    let query = rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(from.0).bind(offset);
+    packed(conn, query, |mut fields| Some(DayCount { day: fields.number()??, state: fields.text()?, count: fields.number()?? })).await
 }
 
 pub async fn elements(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<Vec<BackupElement>> {

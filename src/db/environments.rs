@@ -170,6 +170,10 @@ pub struct Card {
     pub last_ended_at: Option<i64>,
     /// A job that runs on it now.
     pub running: Option<String>,
+    pub state: String,
+    pub removed_at: Option<i64>,
+    /// Why it stayed when it was to be removed.
+    pub stayed: Option<String>,
 }
 
 macro_rules! card {
@@ -179,7 +183,8 @@ macro_rules! card {
                coalesce(e.removed_name, e.name) as name, e.definition, ",
             health!(),
             " as health, e.last_good_at, e.last_good_id, e.last_good_size, e.last_proven_at, e.last_ended_state, e.last_ended_at,
-              (select min(j.id) from jobs j where j.environment_id = e.id and j.state = 'running') as running
+              (select min(j.id) from jobs j where j.environment_id = e.id and j.state = 'running') as running,
+              e.state, e.removed_at, e.removal_message as stayed
              from environments e
              join sites s on s.tenant_id = e.tenant_id and s.id = e.site_id
              join tenants t on t.id = e.tenant_id ",

@@ -102,7 +102,7 @@ pub async fn set_hold(conn: &mut Conn, id: &EnvironmentId, until: Option<Millis>
 }
 
 /// What may hold everything of an environment.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Holds {
     /// Until when what it would lose at once is held.
     pub until: Option<i64>,
@@ -110,14 +110,32 @@ pub struct Holds {
     pub alarm_since: Option<i64>,
 }
 
-pub async fn holds(conn: &mut Conn, tenant: &TenantId, id: &EnvironmentId, cause: Cause) -> Result<Holds> {
+/// What an environment's backups are judged by.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub own: Stored,
+    /// Of its tenant.
+    pub above: Stored,
+    pub holds: Holds,
+}
+
+/// `cause`: the alarm that holds everything while it is open. `None` without such an environment.
+pub async fn terms(conn: &mut Conn, tenant: &TenantId, id: &EnvironmentId, cause: Cause) -> Result<Option<Terms>> {
     let sql = "
-        select e.retention_hold_until as until,
+        select e.retention, e.retention_next, e.retention_next_at, t.retention, t.retention_next, t.retention_next_at,
+               e.retention_hold_until,
                (select a.opened_at from alarms a
-                where a.tenant_id = $1 and a.environment_id = $2 and a.cause = $3 and a.closed_at is null) as alarm_since
+                where a.tenant_id = $1 and a.environment_id = $2 and a.cause = $3 and a.closed_at is null)
         from environments e
+        join tenants t on t.id = e.tenant_id
         where e.tenant_id = $1 and e.id = $2";
-    Ok(rows(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(cause.word()).fetch_one(conn).await?)
+    let query = rows::<(_, _, _, _, _, _, _, _)>(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(cause.word());
+    let found = query.fetch_optional(conn).await?;
+    Ok(found.map(|(rules, next, next_at, above, above_next, above_next_at, until, alarm_since)| Terms {
+        own: Stored { rules, next, next_at },
+        above: Stored { rules: above, next: above_next, next_at: above_next_at },
+        holds: Holds { until, alarm_since },
+    }))
 }
 
 /// A backup as it is judged.
@@ -170,7 +188,7 @@ fn past(mut fields: Fields<'_>) -> Option<Past> {
 }
 
 /// An element that still has its content; `purge_at` when it is to go before its set.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct There {
     pub backup_id: String,
     pub element: String,
@@ -179,12 +197,12 @@ pub struct There {
 
 pub async fn elements(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId) -> Result<Vec<There>> {
     let sql = "
-        select x.backup_id, x.element, x.purge_at
+        select string_agg(concat(x.backup_id, '|', x.element, '|', x.purge_at), ';' order by x.backup_id, x.element)
         from backups b
         join backup_elements x on x.tenant_id = b.tenant_id and x.backup_id = b.id
-        where b.tenant_id = $1 and b.environment_id = $2 and b.deleted_at is null and x.snapshot is not null
-        order by x.backup_id, x.element";
-    Ok(rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).fetch_all(conn).await?)
+        where b.tenant_id = $1 and b.environment_id = $2 and b.deleted_at is null and x.snapshot is not null";
+    let there = |mut fields: Fields<'_>| Some(There { backup_id: fields.text()?, element: fields.text()?, purge_at: fields.number()? });
+    packed(conn, rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()), there).await
 }
 
 pub async fn set_label(conn: &mut Conn, tenant: &TenantId, id: &BackupId, label: Option<&str>) -> Result<()> {

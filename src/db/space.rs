@@ -1,5 +1,6 @@
 //! Space: what lies in the repositories, how it grew, and how they are.
 
+use super::packed::{Fields, packed};
 use super::{changed, rows, run};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -134,19 +135,25 @@ pub async fn snapshots(conn: &mut Conn, tenant: &TenantId, site: &SiteId) -> Res
 /// The size of a site's repository on each day since one; of all of a tenant's where no site is given.
 pub async fn growth(conn: &mut Conn, tenant: &TenantId, site: Option<&SiteId>, since: i64) -> Result<Vec<(i64, i64)>> {
     let sql = "
-        select z.day, cast(sum(z.bytes) as bigint)
-        from repository_sizes z
-        join repositories r on r.tenant_id = z.tenant_id and r.id = z.repository_id
-        where z.tenant_id = $1 and (cast($2 as text) is null or r.site_id = $2) and z.day >= $3
-        group by z.day
-        order by z.day";
-    Ok(rows(sql).bind(tenant.0.clone()).bind(site.map(|s| s.0.clone())).bind(since).fetch_all(conn).await?)
+        select string_agg(concat(d.day, '|', d.bytes), ';' order by d.day)
+        from (select z.day, cast(sum(z.bytes) as bigint) as bytes
+              from repository_sizes z
+              join repositories r on r.tenant_id = z.tenant_id and r.id = z.repository_id
+              where z.tenant_id = $1 and (cast($2 as text) is null or r.site_id = $2) and z.day >= $3
+              group by z.day) as d";
+    packed(conn, rows(sql).bind(tenant.0.clone()).bind(site.map(|s| s.0.clone())).bind(since), by_day).await
+}
+
+fn by_day(mut fields: Fields<'_>) -> Option<(i64, i64)> {
+    Some((fields.number()??, fields.number()??))
 }
 
 /// The same of the whole installation.
 pub async fn growth_of_all(conn: &mut Conn, since: i64) -> Result<Vec<(i64, i64)>> {
-    let sql = "select day, cast(sum(bytes) as bigint) from repository_sizes where day >= $1 group by day order by day";
-    Ok(rows(sql).bind(since).fetch_all(conn).await?)
+    let sql = "
+        select string_agg(concat(d.day, '|', d.bytes), ';' order by d.day)
+        from (select day, cast(sum(bytes) as bigint) as bytes from repository_sizes where day >= $1 group by day) as d";
+    packed(conn, rows(sql).bind(since), by_day).await
 }
 
 /// What an environment uses.

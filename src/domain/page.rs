@@ -101,6 +101,7 @@ impl Rights {
 pub struct Overview {
     pub card: EnvironmentCard,
     pub tenant_id: String,
+    pub site_id: String,
     pub tenant_suspended: bool,
     pub url: Option<String>,
     pub elements: Vec<Element>,
@@ -128,6 +129,17 @@ pub struct Overview {
     pub alarms: Vec<Alarm>,
 }
 
+/// An environment with its log.
+#[derive(Clone, Debug)]
+pub struct EnvironmentPage {
+    pub overview: Overview,
+    pub log: Log,
+    /// Jobs that run or wait on it.
+    pub jobs: Vec<JobRow>,
+    /// Bytes in the repository of its site, by day.
+    pub growth: Vec<(i64, i64)>,
+}
+
 /// One day of the strip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Day {
@@ -144,6 +156,8 @@ pub struct Log {
     pub rows: Vec<LogRow>,
     /// The id after which older ones follow.
     pub older: Option<String>,
+    /// Of the trash: why nothing in it is purged for now.
+    pub held: Option<String>,
     pub asked: LogQuery,
 }
 

@@ -5,23 +5,12 @@ use super::shell::{Shell, page as whole};
 use super::{create, log};
 use crate::base::units;
 use crate::domain::alarm::{Alarm, Cause};
-use crate::domain::page::{Day, JobRow, Log, Overview};
+use crate::domain::page::{Day, EnvironmentPage, JobRow, Overview};
 use crate::domain::paths;
 use crate::domain::rights::Right;
 use leptos::prelude::*;
 
-/// What the page shows.
-#[derive(Clone, Debug)]
-pub struct Page {
-    pub overview: Overview,
-    pub log: Log,
-    /// Jobs that run or wait on it.
-    pub jobs: Vec<JobRow>,
-    /// Bytes in the repository of its site, by day.
-    pub growth: Vec<(i64, i64)>,
-}
-
-pub fn page(shell: Shell, p: Page) -> String {
+pub fn page(shell: Shell, p: EnvironmentPage) -> String {
     let shell = shell.live(format!("environment:{}", p.overview.card.id), !p.jobs.is_empty());
     whole(shell, move || {
         let o = &p.overview;

@@ -29,6 +29,7 @@ pub fn section(o: &Overview, log: &Log, trash: bool) -> AnyView {
         <section class="stack" aria-labelledby="log">
             <div class="row spread"><h2 id="log">{title}</h2><span class="row small"><a href=paths::retention(&o.card.id)>"What is kept, and space"</a>{other}</span></div>
             {(!trash).then(|| filters(o, &log.asked))}
+            {log.held.clone().map(|why| html! { <div class="note" data-kind="warn"><strong>"Nothing here is purged for now"</strong><span>{super::errors::capital(&why)}"."</span></div> })}
             <div id="rows" data-part={first.then_some("")}>{rows}</div>
             {pager(o, log)}
         </section>

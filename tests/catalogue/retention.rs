@@ -60,6 +60,9 @@ fn rules_wait_for_their_time_and_then_stand_alone() {
         let tenant = db::retention::of_tenant(&mut tx, &a.tenant).await.unwrap().unwrap();
         assert_eq!(tenant, Stored { rules: Some("{\"grace_days\":20}".into()), next: None, next_at: None });
         assert_eq!(db::retention::of_environment(&mut tx, &a.id).await.unwrap(), Some(Stored::default()), "it follows again");
+        let terms = db::retention::terms(&mut tx, &a.tenant, &a.id, Cause::Size).await.unwrap().unwrap();
+        assert_eq!((terms.own, terms.above), (Stored::default(), tenant), "both in one answer");
+        assert!(db::retention::terms(&mut tx, &TenantId::fresh(), &a.id, Cause::Size).await.unwrap().is_none());
         let followers = db::retention::followers(&mut tx, &a.tenant).await.unwrap();
         assert!(followers.iter().any(|(id, _)| *id == a.id.0), "{followers:?}");
         db::retention::set_environment(&mut tx, &a.tenant, &a.id, &rules(Some("{}"), None)).await.unwrap();
@@ -93,13 +96,13 @@ fn an_environment_is_taken_by_one_sweep_alone() {
         assert!(db::retention::due(&mut tx, a.now, 10).await.unwrap().is_empty());
         db::retention::set_hold(&mut tx, &a.id, Some(a.now)).await.unwrap();
         assert_eq!(db::retention::due(&mut tx, a.now.plus(1), 10).await.unwrap()[0].retention_hold_until, Some(a.now.0));
-        let holds = db::retention::holds(&mut tx, &a.tenant, &a.id, Cause::Size).await.unwrap();
+        let holds = db::retention::terms(&mut tx, &a.tenant, &a.id, Cause::Size).await.unwrap().unwrap().holds;
         assert_eq!((holds.until, holds.alarm_since), (Some(a.now.0), None));
         for cause in [Cause::Failed, Cause::Size] {
             let id = AlarmId::fresh();
             let alarm = NewAlarm { id: &id, tenant: &a.tenant, environment: &a.id, cause, message: "said", hint: None };
             assert!(db::alarms::open(&mut tx, a.now.plus(3), &alarm).await.unwrap());
-            let since = db::retention::holds(&mut tx, &a.tenant, &a.id, Cause::Size).await.unwrap().alarm_since;
+            let since = db::retention::terms(&mut tx, &a.tenant, &a.id, Cause::Size).await.unwrap().unwrap().holds.alarm_since;
             assert_eq!(since, (cause == Cause::Size).then_some(a.now.0 + 3));
         }
     });

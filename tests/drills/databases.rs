@@ -122,6 +122,7 @@ fn a_dump_of_postgresql_is_imported_aside_and_what_is_wrong_with_one_is_named() 
         for (bytes, fault) in [
             (text[..text.len() / 2].to_vec(), Fault::Truncated),
             (latin, Fault::Charset),
+            (said.replace("public.users", "public.others").into_bytes(), Fault::Tables),
             (said.replace("CREATE TABLE public.users", "CREATE TABLE public.others").into_bytes(), Fault::Refused),
             (Vec::new(), Fault::Empty),
         ] {

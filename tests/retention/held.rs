@@ -3,11 +3,13 @@
 use super::{HOUR, World, block_on, keep_last};
 use crate::support::write;
 use sitekeep::app::retention::{Change, set};
-use sitekeep::app::{alarms, backups};
+use sitekeep::app::{alarms, backups, environments};
 use sitekeep::base::clock::Millis;
+use sitekeep::base::zone::Zone;
 use sitekeep::domain::alarm::Cause;
 use sitekeep::domain::element::Element;
 use sitekeep::domain::ids::BackupId;
+use sitekeep::domain::page::LogQuery;
 use sitekeep::domain::retention::Rules;
 use sitekeep::domain::state::BackupState;
 use sitekeep::domain::view::CreateBackup;
@@ -74,6 +76,10 @@ fn while_a_size_is_abnormal_nothing_of_the_environment_goes_and_the_reason_is_to
             let shown = backups::find(&w.at.app, &w.owner, id).await.unwrap();
             assert!(shown.elements.iter().all(|e| e.snapshot.is_some()), "no element went: {shown:?}");
         }
+        let trash = LogQuery { trash: "1".into(), ..LogQuery::default() };
+        let page = environments::page(&w.at.app, &w.owner, &w.id, trash, (w.clock.now(), Zone::default())).await.unwrap();
+        assert!(page.log.held.is_some_and(|why| why.contains("alarm is open")) && page.log.rows.len() == 1, "the trash says so");
+        assert!(w.letters("purge_ahead").await > 0, "the letter came, and says so");
         backups::take_back(&w.at.app, &w.owner, &ids[0]).await.unwrap();
         for id in &ids {
             backups::verify(&w.at.app, &w.owner, id).await.unwrap();

@@ -60,7 +60,8 @@ fn a_slot_becomes_a_backup_that_says_when_it_was_due_and_when_it_ran() {
         let page = schedules::page(&at.app, &at.admin, &id, None).await.unwrap();
         assert_eq!((page.upcoming.len(), page.upcoming[0].0), (5, clock.now().0 + Millis::DAY));
         let here_and_now = (clock.now(), Zone::default());
-        let (overview, ..) = sitekeep::app::environments::page(&at.app, &at.admin, &id, LogQuery::default(), here_and_now).await.unwrap();
+        let overview =
+            sitekeep::app::environments::page(&at.app, &at.admin, &id, LogQuery::default(), here_and_now).await.unwrap().overview;
         assert_eq!(overview.next_run.at, Some(page.upcoming[0]));
         assert_eq!(overview.next_run.said, page.words);
     });

@@ -38,11 +38,14 @@ pub(crate) async fn page(
     rows.truncate(PAGE);
     let older = rows.last().filter(|_| more).map(|r| r.id.clone());
     let mut rows = with_chips(conn, tenant, rows).await?;
-    if !narrow.deleted && !rows.is_empty() {
+    let mut held = None;
+    if narrow.deleted {
+        held = retention::in_effect(conn, now, tenant, environment).await?.held;
+    } else if !rows.is_empty() {
         let verdicts = retention::verdicts(conn, now, tenant, environment).await?;
         rows.iter_mut().for_each(|row| row.fate = verdicts.get(&row.id).map(retention::fate));
     }
-    Ok(Log { rows, older, asked })
+    Ok(Log { rows, older, held, asked })
 }
 
 async fn after(conn: &mut Conn, actor: &Actor, id: &str) -> Result<Option<(i64, String)>> {

@@ -6,7 +6,7 @@
 //! nothing can be restored from the others. Only then do their snapshots go, and after that the space is freed. An
 //! attempt that dies in between leaves rows that say *expired*, and the next one goes on from them.
 
-use super::clock;
+use super::{clock, in_effect};
 use crate::app::attempt::{Attempt, Ended};
 use crate::app::environments;
 use crate::base::clock::Millis;
@@ -99,7 +99,7 @@ async fn expire(attempt: &Attempt, tenant: &TenantId, site: &SiteId) -> Result<b
 /// False when it is spared.
 async fn expire_one(tx: &mut Tx, now: Millis, tenant: &TenantId, one: &Over) -> Result<bool> {
     let (id, environment) = (BackupId(one.id.clone()), EnvironmentId(one.environment_id.clone()));
-    if super::held(tx, now, tenant, &environment).await?.is_some() {
+    if in_effect(tx, now, tenant, &environment).await?.held.is_some() {
         db::retention::set_purge(tx, tenant, &id, now.plus(HELD_FOR)).await?;
         return Ok(false);
     }

@@ -6,7 +6,7 @@
 //!
 //! A change of rules is in force after a day: until then a backup goes only when the rules before it let it go as well.
 //! So a rule that keeps more works at once, and one that keeps less cannot be used to destroy anything unseen. And while a
-//! backup's size is abnormal nothing of its environment goes at all ([`held`]): what shrank may be what was destroyed.
+//! backup's size is abnormal nothing of its environment goes at all ([`InEffect`]): what shrank may be what was destroyed.
 
 mod check;
 mod clean_up;
@@ -23,7 +23,7 @@ pub use sweep::{Swept, sweep};
 
 pub(crate) use rules::fate;
 
-use super::from_json;
+use super::{access, from_json};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::Conn;
@@ -73,14 +73,17 @@ impl Default for Terms {
     }
 }
 
-/// The rules of an environment that are in force, the newest last.
-pub(crate) async fn in_force(conn: &mut Conn, tenant: &TenantId, environment: Option<&EnvironmentId>) -> Result<Vec<InForce>> {
-    let above = db::retention::of_tenant(conn, tenant).await?.unwrap_or_default();
-    let own = match environment {
-        Some(id) => db::retention::of_environment(conn, id).await?.unwrap_or_default(),
-        None => return of_tenant(&above),
-    };
-    resolve(&own, &above)
+/// What judges the backups of an environment.
+pub(crate) struct InEffect {
+    /// The rules that are in force, the newest last.
+    pub rules: Vec<InForce>,
+    /// Why nothing goes for now, whatever they say.
+    pub held: Option<String>,
+}
+
+pub(crate) async fn in_effect(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId) -> Result<InEffect> {
+    let terms = db::retention::terms(conn, tenant, environment, Cause::Size).await?.ok_or_else(|| access::hidden("environment"))?;
+    Ok(InEffect { rules: resolve(&terms.own, &terms.above)?, held: held(now, &terms.holds) })
 }
 
 fn of_tenant(stored: &Stored) -> Result<Vec<InForce>> {
@@ -119,7 +122,7 @@ fn grace(in_force: &[InForce]) -> i64 {
 
 /// When a backup that is thrown away now is purged.
 pub(crate) async fn purge_at(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId) -> Result<Millis> {
-    Ok(now.plus(grace(&in_force(conn, tenant, Some(environment)).await?)))
+    Ok(now.plus(grace(&in_effect(conn, now, tenant, environment).await?.rules)))
 }
 
 /// Everything of an environment that does not lie in the trash, as it is judged.
@@ -154,14 +157,12 @@ fn past(row: db::retention::Past, elements: &mut HashMap<String, Vec<Element>>) 
     })
 }
 
-/// Why nothing of an environment goes for now, whatever the rules say.
-pub(crate) async fn held(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId) -> Result<Option<String>> {
-    let holds = db::retention::holds(conn, tenant, environment, Cause::Size).await?;
+fn held(now: Millis, holds: &db::retention::Holds) -> Option<String> {
     if let Some(at) = holds.alarm_since {
-        return Ok(Some(format!("the size of a backup was abnormal on {}, and that alarm is open", Millis(at).for_people())));
+        return Some(format!("the size of a backup was abnormal on {}, and that alarm is open", Millis(at).for_people()));
     }
     let until = holds.until.map(Millis).filter(|until| *until > now);
-    Ok(until.map(|until| format!("more than half of the good backups would go at once; they stay until {}", until.for_people())))
+    until.map(|until| format!("more than half of the good backups would go at once; they stay until {}", until.for_people()))
 }
 
 /// What becomes of each backup of an environment, by id; by the rules that are in force, and what holds them.
@@ -171,22 +172,22 @@ pub(crate) async fn verdicts(
     tenant: &TenantId,
     environment: &EnvironmentId,
 ) -> Result<HashMap<String, Verdict>> {
-    let mut verdicts = judged(conn, now, tenant, environment).await?;
-    if let Some(why) = held(conn, now, tenant, environment).await? {
+    let (mut verdicts, held) = judged(conn, now, tenant, environment).await?;
+    if let Some(why) = held {
         hold(&mut verdicts, &why);
     }
     Ok(verdicts.into_iter().map(|v| (v.id.clone(), v)).collect())
 }
 
-/// The same by the rules alone.
-async fn judged(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId) -> Result<Vec<Verdict>> {
-    let rules = in_force(conn, tenant, Some(environment)).await?;
+/// The same by the rules alone, and what holds them.
+async fn judged(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId) -> Result<(Vec<Verdict>, Option<String>)> {
+    let InEffect { rules, held } = in_effect(conn, now, tenant, environment).await?;
     let apart = rules.iter().any(|r| !r.rules.elements.is_empty());
     let history = if apart { history(conn, tenant, environment).await? } else { whole_history(conn, tenant, environment).await? };
-    Ok(judge_all(&rules, &history, now))
+    Ok((judge_all(&rules, &history, now), held))
 }
 
 /// Would a rule let this backup go, if nothing held it?
 pub(crate) async fn would_go(conn: &mut Conn, now: Millis, tenant: &TenantId, environment: &EnvironmentId, id: &str) -> Result<bool> {
-    Ok(judged(conn, now, tenant, environment).await?.iter().any(|v| v.id == id && v.goes_now()))
+    Ok(judged(conn, now, tenant, environment).await?.0.iter().any(|v| v.id == id && v.goes_now()))
 }

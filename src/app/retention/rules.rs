@@ -1,6 +1,6 @@
 //! The rules as people see, try and change them.
 
-use super::{FOLLOW, Stored, history, in_force, read};
+use super::{FOLLOW, InEffect, Stored, history, in_effect, of_tenant, read, resolve};
 use crate::app::access::Actor;
 use crate::app::activity;
 use crate::app::{App, access, letters, to_json};
@@ -8,6 +8,7 @@ use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::{Conn, Tx};
 use crate::db;
+use crate::domain::alarm::Cause;
 use crate::domain::ids::{EnvironmentId, TenantId};
 use crate::domain::retention::{Fate, InForce, Past, Rules, Verdict, hold, judge, judge_all};
 use crate::domain::rights::Right;
@@ -35,9 +36,9 @@ impl Change {
 pub async fn info(app: &App, actor: &Actor, id: &EnvironmentId) -> Result<view::Retention> {
     let mut conn = app.pool.get().await?;
     let env = access::environment(&mut conn, actor, id, Right::View).await?;
-    let own = db::retention::of_environment(&mut conn, id).await?.unwrap_or_default();
-    let rules = in_force(&mut conn, &TenantId(env.tenant_id), Some(id)).await?;
-    view_of(&own, &rules)
+    let terms = db::retention::terms(&mut conn, &TenantId(env.tenant_id), id, Cause::Size).await?;
+    let terms = terms.ok_or_else(|| access::hidden("environment"))?;
+    view_of(&terms.own, &resolve(&terms.own, &terms.above)?)
 }
 
 /// The same of a tenant's default.
@@ -45,8 +46,7 @@ pub async fn info_of_tenant(app: &App, actor: &Actor, id: &TenantId) -> Result<v
     let mut conn = app.pool.get().await?;
     access::in_tenant(&mut conn, actor, id, Right::View, "tenant").await?;
     let own = db::retention::of_tenant(&mut conn, id).await?.unwrap_or_default();
-    let rules = in_force(&mut conn, id, None).await?;
-    view_of(&own, &rules)
+    view_of(&own, &of_tenant(&own)?)
 }
 
 fn view_of(own: &Stored, in_force: &[InForce]) -> Result<view::Retention> {
@@ -189,9 +189,10 @@ async fn judgements(
     rules: Option<&Rules>,
 ) -> Result<(Vec<Past>, Vec<Verdict>, Vec<Verdict>)> {
     let history = history(conn, tenant, id).await?;
-    let mut current = judge_all(&in_force(conn, tenant, Some(id)).await?, &history, now);
+    let InEffect { rules: in_force, held } = in_effect(conn, now, tenant, id).await?;
+    let mut current = judge_all(&in_force, &history, now);
     let mut then = rules.map_or_else(|| current.clone(), |rules| judge(rules, &history, now));
-    if let Some(why) = super::held(conn, now, tenant, id).await? {
+    if let Some(why) = held {
         hold(&mut current, &why);
         hold(&mut then, &why);
     }

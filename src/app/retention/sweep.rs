@@ -4,7 +4,7 @@
 //! judges it. What a sweep decides is the verdicts, and nothing else; brakes stand before them: the clock must be believed,
 //! an abnormal size holds its environment, and what would take more than half of its good backups at once waits for a day.
 
-use super::{clock, grace, history, in_force, notices};
+use super::{clock, grace, history, in_effect, notices};
 use crate::app::{App, environments, letters, servers};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -90,13 +90,13 @@ async fn judge(app: &App, now: Millis, due: &Due) -> Result<Option<(usize, bool)
     if !db::retention::claim(&mut tx, due, now.plus(app.settings.retention.judge_every)).await? {
         return Ok(None);
     }
-    let rules = in_force(&mut tx, &tenant, Some(&id)).await?;
+    let rules = in_effect(&mut tx, now, &tenant, &id).await?.rules;
     let purge_at = now.plus(grace(&rules));
     db::retention::date_the_trash(&mut tx, &tenant, &id, purge_at).await?;
     let history = history(&mut tx, &tenant, &id).await?;
     let mut verdicts = judge_all(&rules, &history, now);
     brake(app, &mut tx, now, due, &history, &verdicts).await?;
-    let held = super::held(&mut tx, now, &tenant, &id).await?;
+    let held = in_effect(&mut tx, now, &tenant, &id).await?.held;
     if let Some(why) = &held {
         hold(&mut verdicts, why);
     }

@@ -1,6 +1,6 @@
 //! An environment with its log, and the form that creates a backup.
 
-use crate::app::{App, backups, environments, space};
+use crate::app::{App, backups, environments};
 use crate::domain::ids::EnvironmentId;
 use crate::domain::page::{LogQuery, Overview};
 use crate::domain::{paths, view};
@@ -16,10 +16,9 @@ use axum_extra::extract::Form;
 
 pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>, Query(asked): Query<LogQuery>) -> Page {
     let id = EnvironmentId(id);
-    let (overview, log, jobs) = environments::page(&app, &reader.actor, &id, asked, reader.here_and_now()).await?;
-    let growth = space::growth(&app, &reader.actor, &id).await?;
-    let shell = shell(&reader, &overview, overview.card.title());
-    Ok(Html(ui::environments::page(shell, ui::environments::Page { overview, log, jobs, growth })))
+    let page = environments::page(&app, &reader.actor, &id, asked, reader.here_and_now()).await?;
+    let shell = shell(&reader, &page.overview, page.overview.card.title());
+    Ok(Html(ui::environments::page(shell, page)))
 }
 
 /// The shell of a page about an environment: it says when an administrator acts in somebody's tenant.
