@@ -38,6 +38,7 @@ mod prove;
 mod prune;
 mod read;
 mod repository;
+mod reread;
 mod restore;
 mod segments;
 mod source;

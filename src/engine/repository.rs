@@ -8,7 +8,7 @@ use super::failure::{Ours, reading, writing};
 use super::restore::{Owners, Restored};
 use super::{
     About, Checked, Entry, Label, Location, Look, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check, needs,
-    prove, prune, read, restore,
+    prove, prune, read, reread, restore,
 };
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
@@ -20,7 +20,7 @@ use rustic_core::repofile::{Chunker, MasterKey};
 use rustic_core::{ConfigOptions, Credentials, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions, WriteBackend};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -223,6 +223,15 @@ impl Repository {
     /// `NotFound`, `Damaged`.
     pub fn marks(&self, snapshot: &str, dir: &Path, limit: usize, watch: &Watch) -> Result<Option<Marks>> {
         reading(|| read::marks(&self.session(watch)?, snapshot, dir, limit))
+    }
+
+    /// The files below `from` that lie below `root` with another content, or not at all; everything is read back from the disk.
+    /// Nobody else may write there meanwhile.
+    ///
+    /// # Errors
+    /// `NotFound`, `Damaged`: of the snapshot. What cannot be read on the disk is another content.
+    pub fn differing(&self, snapshot: &str, from: &Path, root: &Path, watch: &Watch) -> Result<Vec<PathBuf>> {
+        reading(|| reread::differing(&self.session(watch)?, snapshot, from, root))
     }
 
     /// All snapshots, oldest first.

@@ -12,6 +12,7 @@ use crate::domain::site::{Definition, inside};
 use crate::domain::tree::{MarkKind, Marks};
 use crate::engine::{Owners, Repository, Restored, Totals};
 use crate::hosting::host::{self, Scratch};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -49,7 +50,7 @@ struct Came {
     totals: Totals,
     restored: Restored,
     /// Paths that are not as the snapshot says.
-    odd: Vec<String>,
+    odd: BTreeSet<String>,
 }
 
 pub(super) async fn drill(run: &mut Run<'_>, element: Element) -> Result<()> {
@@ -82,14 +83,18 @@ pub(super) async fn drill(run: &mut Run<'_>, element: Element) -> Result<()> {
     }
     let restored = came.restored;
     run.attempt
-        .info(format!("{}, {}, each with its hash checked", units::count(restored.files, "file"), units::size(restored.bytes)))
+        .info(format!(
+            "{}, {}, each read back from the disk with its hash",
+            units::count(restored.files, "file"),
+            units::size(restored.bytes)
+        ))
         .await;
     run.evidence.elements.push(Compared { element, snapshot, files, bytes, hashed: restored.files, took: millis(began) });
     Ok(())
 }
 
 fn restore(repository: &Repository, scratch: &Scratch, snapshot: &str, places: &[Place], watch: &Watch) -> Result<Came> {
-    let mut came = Came { totals: repository.prove(snapshot, watch)?, restored: Restored::default(), odd: Vec::new() };
+    let mut came = Came { totals: repository.prove(snapshot, watch)?, restored: Restored::default(), odd: BTreeSet::new() };
     // In a place where nobody else may enter, files are whose they were.
     let owners = Owners { map: None, as_recorded: true, drop_setid: true };
     for place in places {
@@ -97,6 +102,8 @@ fn restore(repository: &Repository, scratch: &Scratch, snapshot: &str, places: &
         let restored = repository.restore_tree(snapshot, &place.from, &into, &owners, watch)?;
         came.restored.files += restored.files;
         came.restored.bytes += restored.bytes;
+        let differing = repository.differing(snapshot, &place.from, &scratch.path().join(&place.to), watch)?;
+        came.odd.extend(differing.iter().map(|path| place.from.join(path).display().to_string()));
         let there = host::tree_marks(&scratch.path().join(&place.to), &[], &Identity::of_process(), COMPARED)?;
         if let (Some(there), Some(meant)) = (there, repository.marks(snapshot, &place.from, COMPARED, watch)?) {
             came.odd.extend(odd(&there, &meant).map(|path| place.from.join(path).display().to_string()));

@@ -55,6 +55,8 @@ fn a_tree_comes_back_as_it_was_and_as_restic_would_restore_it() {
     assert_eq!(picture(&bench.scratch.at("back")), picture(&site));
     assert_eq!((restored.files, restored.dirs, restored.links), (16, 4, 3));
     assert_eq!(restored.bytes, stored.bytes);
+    let differing = || bench.repository.differing(&stored.snapshot, "files/public".as_ref(), &bench.scratch.at("back"), &Watch::new());
+    assert_eq!(differing().unwrap(), Vec::<std::path::PathBuf>::new());
     let totals = bench.repository.prove(&stored.snapshot, &Watch::new()).unwrap();
     assert_eq!((totals.files, totals.links, totals.bytes), (restored.files, restored.links, restored.bytes));
     let inode = |name: &str| std::fs::metadata(bench.scratch.at(name)).unwrap().ino();
@@ -205,4 +207,31 @@ fn a_cancelled_restore_says_so() {
     let into = open(&bench.scratch.dir("back"));
     let error = bench.repository.restore_tree(&stored.snapshot, Path::new("files"), &into, &RECORDED, &watch).unwrap_err();
     assert_eq!(error.class(), Class::Cancelled);
+}
+
+#[test]
+fn what_the_disk_made_of_a_restore_is_read_back_and_every_other_byte_is_noticed() {
+    let bench = Bench::new();
+    let site = bench.scratch.dir("site");
+    zoo(&site);
+    let stored = bench.backup(vec![tree("files", &site)]).unwrap();
+    bench.restore(&stored.snapshot, "files", "back").unwrap();
+    let back = bench.scratch.at("back");
+    let differing = || {
+        let mut found = bench.repository.differing(&stored.snapshot, "files".as_ref(), &back, &Watch::new()).unwrap();
+        found.sort();
+        found.into_iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(differing(), Vec::<String>::new());
+    // One bit in the last piece of a large file, whose size and time stay.
+    let mut bytes = std::fs::read(back.join("twice")).unwrap();
+    bytes[5_000_000] ^= 1;
+    std::fs::write(back.join("twice"), bytes).unwrap();
+    assert_eq!(differing(), ["twice"]);
+    std::fs::write(back.join("deep/er/empty"), "a").unwrap();
+    std::fs::write(back.join("a b"), "a").unwrap();
+    std::fs::remove_file(back.join("-rf")).unwrap();
+    std::fs::remove_file(back.join("$HOME")).unwrap();
+    symlink("twice", back.join("$HOME")).unwrap();
+    assert_eq!(differing(), ["$HOME", "-rf", "a b", "deep/er/empty", "twice"]);
 }
