@@ -77,6 +77,11 @@ impl Caller {
     }
 
     fn agent(&self) -> ureq::Agent {
+        self.agent_asking(DefaultResolver::default())
+    }
+
+    /// `names`: who is asked for the addresses of a name.
+    fn agent_asking(&self, names: impl Resolver) -> ureq::Agent {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(WHOLE))
             .max_redirects(0)
@@ -86,24 +91,21 @@ impl Caller {
             .max_idle_connections(0)
             .user_agent("sitekeep-webhook")
             .build();
-        ureq::Agent::with_parts(
-            config,
-            DefaultConnector::default(),
-            Guarded { private: self.private.clone(), plain: DefaultResolver::default() },
-        )
+        ureq::Agent::with_parts(config, DefaultConnector::default(), Guarded { private: self.private.clone(), names })
     }
 }
 
-/// Resolves a name as usual, and keeps to what may be reached: the connection goes to one of these addresses.
+/// Resolves a name as usual, and keeps to what may be reached: the connection goes to one of these addresses, and the name is
+/// not asked for a second time.
 #[derive(Debug)]
-struct Guarded {
+struct Guarded<R> {
     private: Private,
-    plain: DefaultResolver,
+    names: R,
 }
 
-impl Resolver for Guarded {
+impl<R: Resolver> Resolver for Guarded<R> {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = self.plain.resolve(uri, config, timeout)?;
+        let found = self.names.resolve(uri, config, timeout)?;
         let mut kept = self.empty();
         found.iter().filter(|to| self.private.may_reach(to.ip())).for_each(|to| kept.push(*to));
         if kept.is_empty() { Err(ureq::Error::Other(own(uri.host().unwrap_or_default()).into())) } else { Ok(kept) }
@@ -148,6 +150,10 @@ fn explain(e: &ureq::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{IpAddr, TcpListener};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn an_address_that_leads_into_a_private_network_is_refused_however_it_is_written() {
@@ -184,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_name_that_resolves_into_a_private_network_is_not_called() {
-        let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let trap = TcpListener::bind("127.0.0.1:0").unwrap();
         trap.set_nonblocking(true).unwrap();
         let port = trap.local_addr().unwrap().port();
         // What the system's resolver makes of them is what counts: some of these are numbers to it, some are names.
@@ -205,5 +211,51 @@ mod tests {
             trap.accept().is_ok()
         });
         assert!(reached, "the trap would have told");
+    }
+
+    /// A name whose addresses change with each question, as those of somebody who rebinds it.
+    #[derive(Clone, Debug)]
+    struct Turning {
+        answers: Vec<Vec<&'static str>>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Resolver for Turning {
+        fn resolve(&self, uri: &Uri, _: &Config, _: NextTimeout) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+            let mut found = self.empty();
+            let nth = self.asked.fetch_add(1, Ordering::SeqCst);
+            for address in &self.answers[nth] {
+                found.push((address.parse::<IpAddr>().unwrap(), uri.port_u16().unwrap()).into());
+            }
+            Ok(found)
+        }
+    }
+
+    #[test]
+    fn a_name_that_changes_its_address_leads_nowhere_else_than_what_was_checked() {
+        // 127.0.0.2 stands for the open network here, and 127.0.0.1 for our own.
+        let open = TcpListener::bind("127.0.0.2:0").unwrap();
+        let port = open.local_addr().unwrap().port();
+        let trap = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        trap.set_nonblocking(true).unwrap();
+        std::thread::spawn(move || {
+            for stream in open.incoming().flatten() {
+                let mut reader = BufReader::new(&stream);
+                let mut line = String::new();
+                while reader.read_line(&mut line).unwrap_or(0) > 2 {
+                    line.clear();
+                }
+                let _ = (&stream).write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+            }
+        });
+        let caller = Caller::new(Private::parse("127.0.0.2").unwrap());
+        let answers = vec![vec!["127.0.0.2"], vec!["127.0.0.1"], vec!["127.0.0.1", "127.0.0.2"], vec!["::ffff:127.0.0.1"]];
+        let names = Turning { answers, asked: Arc::default() };
+        for (nth, reached) in [true, false, true, false].into_iter().enumerate() {
+            let said = caller.agent_asking(names.clone()).post(format!("http://turning.example.test:{port}/")).send_empty();
+            assert_eq!(said.is_ok(), reached, "answer {nth}: {said:?}");
+            assert_eq!(names.asked.load(Ordering::SeqCst), nth + 1, "asked once for each message");
+            assert!(trap.accept().is_err(), "answer {nth} led into our own network");
+        }
     }
 }
