@@ -185,12 +185,13 @@ fn one_of_each(app: &App, name: &str) -> Vec<(Letter, &'static str, Vec<&'static
                     created: NOW,
                     by: "the rule to keep the last 3".into(),
                     on: NOW.plus(Millis::DAY),
+                    held: Some("that alarm is open".into()),
                 }],
                 more: 1,
                 url: page(""),
             },
             "{}: 2 backups will be gone for good",
-            vec!["the rule to keep the last 3", "goes 2026-11-22 03:00:00 UTC", "And 1 more"],
+            vec!["the rule to keep the last 3", "goes 2026-11-22 03:00:00 UTC", "stays longer: that alarm is open", "And 1 more"],
         ),
         (
             Letter::RulesChanged {

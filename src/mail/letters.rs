@@ -158,6 +158,8 @@ pub struct Purge {
     /// Who threw it away: a person, or a rule.
     pub by: String,
     pub on: Millis,
+    /// Why it stays beyond that time for now.
+    pub held: Option<String>,
 }
 
 /// A prepared download.

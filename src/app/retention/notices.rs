@@ -1,13 +1,16 @@
 //! The letter before a purge: one to each owner of a tenant, at most once a day, about everything in its trash that nobody
 //! was told of yet. Nothing that could still be wanted is purged before it was written.
 
+use super::in_effect;
 use crate::app::{App, letters};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
+use crate::base::sql::Conn;
 use crate::base::zone::Zone;
 use crate::db;
-use crate::domain::ids::{BackupId, TenantId};
+use crate::domain::ids::{BackupId, EnvironmentId, TenantId};
 use crate::mail::{Letter, Purge};
+use std::collections::{BTreeSet, HashMap};
 
 /// Purges that one letter names; it says how many more there are.
 const NAMED: usize = 40;
@@ -28,12 +31,14 @@ async fn to_owners(app: &App, now: Millis, tenant: &TenantId) -> Result<()> {
     let mut tx = app.pool.begin().await?;
     let trash = db::purges::unnoticed(&mut tx, tenant).await?;
     let name = db::tenants::find(&mut tx, tenant).await?.map(|t| t.name).unwrap_or_default();
+    let held = held(&mut tx, now, tenant, &trash).await?;
     let line = |t: &db::purges::Trashed| Purge {
         environment: t.environment.clone(),
         reason: t.reason.clone(),
         created: Millis(t.created_at),
         by: t.deleted_by.clone(),
         on: Millis(t.purge_at),
+        held: held.get(&t.environment_id).cloned(),
     };
     let letter = |to: String| Letter::PurgeAhead {
         to,
@@ -49,4 +54,15 @@ async fn to_owners(app: &App, now: Millis, tenant: &TenantId) -> Result<()> {
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Why nothing of an environment is purged for now, by its id.
+async fn held(conn: &mut Conn, now: Millis, tenant: &TenantId, trash: &[db::purges::Trashed]) -> Result<HashMap<String, String>> {
+    let environments: BTreeSet<&String> = trash.iter().map(|t| &t.environment_id).collect();
+    let mut all = HashMap::new();
+    for id in environments {
+        let held = in_effect(conn, now, tenant, &EnvironmentId(id.clone())).await?.held;
+        all.extend(held.map(|why| (id.clone(), why)));
+    }
+    Ok(all)
 }
