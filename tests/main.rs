@@ -33,6 +33,7 @@ mod restores_sqlite;
 mod retention;
 mod schedules;
 mod secrets_mysql;
+mod shell;
 mod support;
 mod support_test;
 mod webhooks;

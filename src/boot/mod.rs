@@ -11,6 +11,7 @@ mod overview;
 mod recovery;
 mod serve;
 mod setup;
+mod shell;
 mod upkeep;
 mod wiring;
 mod work;
@@ -45,6 +46,8 @@ enum Command {
     RecoveryKey(recovery::Options),
     /// Show the whole thing on a small real site made on the spot
     Demo(demo::Options),
+    Completion(shell::Completion),
+    Man(shell::Man),
     /// Run one attempt at a job; started by a worker, which tells it what on standard input
     #[command(hide = true)]
     Attempt,
@@ -63,7 +66,8 @@ pub fn command() -> clap::Command {
 
 /// The whole program; its exit code.
 pub fn main() -> ExitCode {
-    let line = CommandLine::from_arg_matches(&command().get_matches()).unwrap_or_else(|e| e.exit());
+    let words = shell::joined(std::env::args_os().collect(), &command());
+    let line = CommandLine::from_arg_matches(&command().get_matches_from(words)).unwrap_or_else(|e| e.exit());
     match line.command {
         Command::People(people) => cli::run(people, line.global),
         Command::Attempt => attempt::main(),
@@ -78,6 +82,8 @@ pub fn main() -> ExitCode {
         Command::Doctor(options) => doctor::main(&options),
         Command::RecoveryKey(options) => ended(recovery::main(&options)),
         Command::Demo(options) => ended(demo::main(&options)),
+        Command::Completion(options) => ended(shell::completion(&options, command())),
+        Command::Man(options) => ended(shell::man(&options, command())),
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Groups in the order of a first day, with what the names of their commands begin with.
-const GROUPS: [(&str, &[&str]); 7] = [
+const GROUPS: [(&str, &[&str]); 8] = [
     ("On the server itself", &["serve", "work", "setup", "doctor", "recovery:", "demo"]),
     ("Signing in", &["auth:"]),
     ("Tenants, accounts, servers and webhooks", &["tenant:", "account:", "token:", "server:", "webhook:"]),
@@ -11,6 +11,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Backups", &["backup:"]),
     ("Schedules and retention", &["schedule:", "retention:"]),
     ("Restores, drills and jobs", &["restore:", "drill:", "job:"]),
+    ("For your shell", &["completion", "man"]),
 ];
 
 /// The command line with the overview in the place of clap's flat list. Help of single commands is clap's.
