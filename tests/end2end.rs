@@ -127,7 +127,9 @@ impl Stage {
                 tenant: None,
                 address: "192.0.2.1".into(),
             };
-            let made = downloads::create(&app, &actor, &BackupId(backup.to_owned()), Element::Files, Some(1)).await.unwrap();
+            let made = downloads::create(&app, &actor, &BackupId(backup.to_owned()), Element::Files, downloads::Life::hours(Some(1)))
+                .await
+                .unwrap();
             app.pool.close().await;
             made.page.expect("it was good then")
         })

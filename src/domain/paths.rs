@@ -55,6 +55,8 @@ paths! {
     account(act) = "/account/{act}";
     end_session(id) = "/account/sessions/{id}/end";
     revoke_token(id) = "/account/tokens/{id}/revoke";
+    download_remove(id) = "/downloads/{id}/remove";
+    archive_link(id) = "/archives/{id}/links";
     link_revoke(id) = "/links/{id}/revoke";
     link_renew(id) = "/links/{id}/renew";
 }

@@ -45,6 +45,9 @@ pub struct Get {
     /// How long the link is good: 1 to 168 hours [default: 24]
     #[arg(long)]
     pub hours: Option<u32>,
+    /// How often the link may be used [default: as often as one likes]
+    #[arg(long)]
+    pub uses: Option<u32>,
 }
 
 const LINK: &[Column] = &[
@@ -94,7 +97,7 @@ fn chosen(s: &mut Session<'_>, environment: &Environment, id: Option<&str>, elem
 fn asked(args: &Get, element: Element) -> CreateLink {
     let path = args.path.as_ref().map(|path| Inner::of_path(path).text());
     let (path, path_hex) = path.unzip();
-    CreateLink { element, path, path_hex: path_hex.flatten(), hours: args.hours }
+    CreateLink { element, path, path_hex: path_hex.flatten(), hours: args.hours, uses: args.uses }
 }
 
 pub(super) fn one(text: &str) -> Result<Element> {

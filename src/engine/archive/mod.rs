@@ -1,6 +1,6 @@
-//! Snapshots as files that people take away: `.tar.gz` with a list of its contents, `.sql.gz`, `.gz`.
+//! Snapshots as files that people take away: `.tar.gz` or `.tar.zst` with a list of its contents, `.sql.gz`, `.gz`.
 //!
-//! Nothing is prepared: an archive is written while it is read, in a few megabytes of memory. So there is one rule above
+//! An archive is written while it is read, in a few megabytes of memory, and often sent at once. So there is one rule above
 //! all: what is not whole must not look whole. A compressed file ends with a sum and a length; when anything goes wrong
 //! they are never written ([`compressed`]), and every program that unpacks it says that it breaks off.
 
@@ -27,6 +27,7 @@ use tape::{Tape, What};
 
 /// Uploads hardly shrink, and code shrinks well at any level: speed is worth more than the last percent.
 const LEVEL: u32 = 4;
+const ZSTD_LEVEL: i32 = 3;
 
 /// What an archive is of, for its manifest.
 #[derive(Clone, Debug, Default)]
@@ -94,45 +95,56 @@ pub(super) fn single(content: &mut dyn Read, path: &Path, about: &About, sink: &
 pub(super) fn pour(from: &mut dyn Read, to: &mut dyn Write) -> Result<()> {
     let mut buffer = vec![0u8; 128 << 10];
     loop {
-        match from.read(&mut buffer).map_err(ours)? {
+        match from.read(&mut buffer)? {
             0 => return Ok(()),
             n => to.write_all(&buffer[..n]).context(|| "writing the archive")?,
         }
     }
 }
 
-/// The reader's own error, which it could only pass on as one of I/O.
-fn ours(e: io::Error) -> Error {
-    match e.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(inner) => inner.clone(),
-        None => Error::from(e),
-    }
+/// How the archive of a tree is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    Gzip,
+    Zstd,
 }
 
-pub(super) fn files(session: Session, snapshot: &str, about: &About, sink: &mut dyn Write) -> Result<()> {
-    folder(session, snapshot, Path::new(""), about, sink)
+pub(super) fn files(session: Session, snapshot: &str, about: &About, packing: Packing, sink: &mut dyn Write) -> Result<()> {
+    match packing {
+        Packing::Gzip => folder(session, snapshot, Path::new(""), about, sink),
+        Packing::Zstd => {
+            // Dropped after an error it writes no end.
+            let what = || "writing the archive";
+            let mut encoder = zstd::stream::write::Encoder::new(sink, ZSTD_LEVEL).context(what)?;
+            encoder.include_checksum(true).context(what)?;
+            pack(session, snapshot, Path::new(""), about, &mut encoder)?;
+            encoder.finish().and_then(|sink| sink.flush()).context(what)
+        }
+    }
 }
 
 /// What lies below `from`, in a directory of its name.
 pub(super) fn folder(session: Session, snapshot: &str, from: &Path, about: &About, sink: &mut dyn Write) -> Result<()> {
+    compressed(about, GzBuilder::new(), sink, |out| pack(session, snapshot, from, about, out))
+}
+
+fn pack(session: Session, snapshot: &str, from: &Path, about: &About, out: impl Write) -> Result<()> {
     let watch = session.control.watch.clone();
     let top = Path::new(from.file_name().unwrap_or_default());
     let mut feed = Feed::open(session, snapshot, from, true)?;
-    compressed(about, GzBuilder::new(), sink, |out| {
-        let mut packer = Packer { tape: Tape::new(out), listing: Listing::new()?, heads: VecDeque::new(), current: None };
-        while let Some(fed) = feed.next()? {
-            match fed {
-                Fed::Head(head) => packer.heads.push_back(head.below(top)),
-                Fed::Content(pieces) => pieces.iter().try_for_each(|piece| {
-                    watch.check()?;
-                    watch.add_bytes(piece.len() as u64);
-                    packer.piece(piece)
-                })?,
-            }
-            packer.heads()?;
+    let mut packer = Packer { tape: Tape::new(out), listing: Listing::new()?, heads: VecDeque::new(), current: None };
+    while let Some(fed) = feed.next()? {
+        match fed {
+            Fed::Head(head) => packer.heads.push_back(head.below(top)),
+            Fed::Content(pieces) => pieces.iter().try_for_each(|piece| {
+                watch.check()?;
+                watch.add_bytes(piece.len() as u64);
+                packer.piece(piece)
+            })?,
         }
-        packer.end(about)
-    })
+        packer.heads()?;
+    }
+    packer.end(about)
 }
 
 /// Puts heads and contents together again.
