@@ -425,3 +425,30 @@ fn a_large_archive_takes_little_memory_to_be_sent() {
     let after = peak(&mut panel);
     assert!(after - before < 40, "from {before} to {after} MB for a file of 160");
 }
+
+#[test]
+fn the_command_goes_on_with_what_is_there_and_checks_the_whole() {
+    let (panel, _) = large(16);
+    let out = Scratch::new();
+    let get = |to: &Path| panel.cli(&["backup:get", "large.live", "--prepare", "--to", to.to_str().unwrap()]);
+    let first = get(&out.join("first.tar.gz"));
+    let said = String::from_utf8_lossy(&first.stderr).into_owned();
+    assert!(first.status.success() && said.contains("SHA-256"), "{said}");
+    let bytes = std::fs::read(out.join("first.tar.gz")).unwrap();
+    let hash = sha256(&bytes);
+    assert!(said.contains(&hash), "{said}");
+    let backup = panel.backups("large.live").remove(0);
+    assert_eq!(panel.get::<Vec<Download>>(&format!("/backups/{}/downloads", backup.id)).len(), 1);
+    // As if the command had been killed at 30 %.
+    let name = &backup.elements[0].filename;
+    write(out.join(format!(".{name}.{}.part", &hash[..16])), &bytes[..bytes.len() * 3 / 10]);
+    let second = get(&out.join("second.tar.gz"));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(second.status.success() && said.contains(" on\n"), "{said}");
+    assert!(std::fs::read(out.join("second.tar.gz")).unwrap() == bytes);
+    let links = panel.get::<Vec<DownloadLink>>(&format!("/backups/{}/links", backup.id));
+    let last = uses(&panel, &links[0]);
+    assert_eq!((last.len(), last[0].bytes as usize), (1, bytes.len() - bytes.len() * 3 / 10), "only the rest came");
+    assert_eq!(panel.get::<Vec<Download>>(&format!("/backups/{}/downloads", backup.id)).len(), 1, "what lies ready is not prepared again");
+    assert_eq!(get(&out.join("second.tar.gz")).status.code(), Some(6), "nothing is written over");
+}

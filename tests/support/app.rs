@@ -81,7 +81,7 @@ impl Installation {
             mailer: None,
             caller: sitekeep::webhooks::Caller::default(),
             queue: queue::Settings::default(),
-            settings: app::Settings::default(),
+            settings: app::Settings { downloads: app::downloads::Terms { most: i64::MAX, ..Default::default() }, ..Default::default() },
             configured: std::sync::Arc::default(),
         };
         let admin = actor(&app, "admin@example.test", true).await;

@@ -20,8 +20,6 @@ use crate::store::Store;
 
 /// The kind of job; its subject is the download.
 pub const JOB: &str = "prepare_download";
-/// Downloads of a tenant that may wait, be prepared or lie ready at once.
-const MOST_KEPT: i64 = 100;
 /// Downloads of a backup that its page shows.
 const SHOWN: i64 = 20;
 
@@ -33,13 +31,15 @@ pub struct Terms {
     pub keep: i64,
     /// Bytes that stay free on the disk of the store (1 GiB).
     pub reserve: u64,
+    /// Downloads of a tenant that may wait, be prepared or lie ready at once (100).
+    pub most: i64,
     /// How often it is looked for archives whose time is over, in milliseconds (5 minutes); 0 is never.
     pub sweep_every: u64,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { keep: 7 * Millis::DAY, reserve: 1 << 30, sweep_every: 300_000 }
+        Self { keep: 7 * Millis::DAY, reserve: 1 << 30, most: 100, sweep_every: 300_000 }
     }
 }
 
@@ -62,8 +62,9 @@ pub async fn create(app: &App, actor: &Actor, backup: &BackupId, wish: &PrepareD
     let row = access::backup(&mut tx, actor, backup, Right::Download).await?;
     let tenant = TenantId(row.tenant_id.clone());
     let elements = elements(&mut tx, &row, &wish.elements).await?;
-    if db::downloads::kept(&mut tx, &tenant).await? >= MOST_KEPT {
-        return Err(Error::resource(format!("{MOST_KEPT} downloads of this tenant lie ready already"))
+    let most = app.settings.downloads.most;
+    if db::downloads::kept(&mut tx, &tenant).await? >= most {
+        return Err(Error::resource(format!("{most} downloads of this tenant lie ready already"))
             .hint("remove some that nobody needs any more; each goes by itself after a week"));
     }
     let mut new = Row {
