@@ -12,8 +12,9 @@ async function made(page) {
 test("a download is prepared, shown when it is ready, and taken by somebody without an account", everybody, async ({ page, guest, site, allowed }) => {
   allowed.push(/status of 410/);
   const backup = await backUp(site, "To be sent to somebody");
-  await visit(page, `/backups/${backup.id}`);
-  await page.getByText("Prepare a download…").click();
+  await visit(page, `/environments/${site.id}`);
+  await page.getByRole("row").filter({ hasText: "To be sent to somebody" }).getByRole("link", { name: /^Prepare download/ }).click();
+  await expect(page).toHaveURL(new RegExp(`/backups/${backup.id}`));
   await page.getByRole("checkbox", { name: /^Database/ }).uncheck();
   await page.getByRole("checkbox", { name: /^Code/ }).uncheck();
   await page.getByLabel("Each may be used").selectOption("3 times");

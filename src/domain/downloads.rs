@@ -10,6 +10,7 @@ words! {
     Form {
         TarGz = "tar.gz",
         TarZst = "tar.zst",
+        Zip = "zip",
         /// A dump for the plain client of its database.
         SqlGz = "sql.gz",
         /// A database file as it is.
@@ -31,7 +32,7 @@ words! {
 
 impl Form {
     /// In which files and code can be packed.
-    pub const TREES: [Self; 2] = [Self::TarGz, Self::TarZst];
+    pub const TREES: [Self; 3] = [Self::TarGz, Self::TarZst, Self::Zip];
 
     /// The form of one element, where trees come in `trees`.
     pub fn of(element: Element, engine: &str, trees: Self) -> Self {

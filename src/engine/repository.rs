@@ -151,7 +151,7 @@ impl Repository {
         reading(|| read::dump(self.session(watch)?, snapshot, from))
     }
 
-    /// A whole snapshot of files as `.tar.gz` or `.tar.zst`, with a list of all that is in it as the last member. Every piece is hashed
+    /// A whole snapshot of files as `.tar.gz`, `.tar.zst` or `.zip`, with a list of all that is in it as the last member. Every piece is hashed
     /// before it is written, in a few megabytes of memory.
     ///
     /// # Errors

@@ -28,6 +28,10 @@ pub struct Page {
     pub links: Vec<DownloadLink>,
     /// Prepared downloads of it, newest first, with the jobs of those that are on their way.
     pub downloads: Vec<(Download, Option<JobRow>)>,
+    /// The form that asks for one is open.
+    pub preparing: bool,
+    /// Letters are sent.
+    pub letters: bool,
     /// A link that was just made: shown to be copied.
     pub new_link: Option<DownloadLink>,
 }

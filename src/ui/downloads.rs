@@ -101,7 +101,7 @@ pub fn used(o: &Offer) -> String {
 pub fn gone(o: &Offer) -> String {
     let o = o.clone();
     closed("This download is gone", move || {
-        let backup = format!("{}#prepare", crate::domain::paths::backup(&o.backup));
+        let backup = crate::domain::paths::prepare_download(&o.backup);
         html! {
             <p>{format!("It was: {}", title(&o))}". Prepared downloads are kept for a week."</p>
             <p>"If you may download from this site, "<a href=backup>"prepare it again"</a>". Otherwise ask whoever sent the link to you."</p>

@@ -64,7 +64,11 @@ fn ready(p: &Page) -> AnyView {
     let fresh = |d: &&&Download| d.finished.as_deref().and_then(iso).is_some_and(|at| now.0 - at.0 < 10 * 60_000);
     let notice = ready.first().filter(fresh).map(|d| {
         let title = format!("The download of the {} is ready", names(d));
-        html! { <div class="note" data-kind="good" role="status"><strong>{title}</strong><span>"A letter with the links is on its way to "{d.created_by.clone()}". Or make a link here."</span></div> }
+        let said = match p.letters {
+            true => format!("A letter with the links is on its way to {}. Or get a link here.", d.created_by),
+            false => "Get a link to it here.".to_owned(),
+        };
+        html! { <div class="note" data-kind="good" role="status"><strong>{title}</strong><span class="wrap">{said}</span></div> }
     });
     let rows: Vec<_> = ready.iter().flat_map(|d| d.archives.iter().map(|a| row(d, a))).collect();
     let list = (!rows.is_empty()).then(|| table("Prepared downloads of this backup", &["File", "#Size", "Asked for", "Goes", ""], rows));
@@ -108,12 +112,13 @@ fn form(p: &Page) -> AnyView {
     if held.is_empty() {
         return html! { <p class="soft">"This backup holds nothing that could be downloaded."</p> }.into_any();
     }
+    let told = if p.letters { " You get a letter with the links." } else { "" };
     let trees = held.iter().any(|e| e.element != crate::domain::element::Element::Database);
     let boxes: Vec<_> = held
         .iter()
         .map(|e| {
             let (name, size) = (e.element.name(), units::size(e.size));
-            html! { <label class="choice"><input type="checkbox" name="element" value=name checked=true/>{super::errors::capital(name)}" "<span class="soft">{size}</span></label> }
+            html! { <label class="choice"><input type="checkbox" name="element" value=name checked=true/><span>{super::errors::capital(name)}" "<span class="soft">{size}</span></span></label> }
         })
         .collect();
     let forms: Vec<_> = Form::TREES
@@ -122,10 +127,10 @@ fn form(p: &Page) -> AnyView {
         .collect();
     let forms = trees.then(|| html! { <fieldset><legend>"Files and code as"</legend><div class="choices beside">{forms}</div></fieldset> });
     html! {
-        <details class="card" id="prepare">
+        <details class="card" id="prepare" open=p.preparing>
             <summary>"Prepare a download…"</summary>
             <form class="form" method="post" action=paths::backup_act(&p.backup.id, "downloads")>
-                <p class="soft">"Archives are made in the background and lie ready for a week. A download of them that breaks off can be resumed. You get a letter with the links."</p>
+                <p class="soft">"Archives are made in the background and lie ready for a week. A download of them that breaks off can be resumed."{told}</p>
                 <input type="hidden" name="key" value=once()/>
                 <fieldset><legend>"What to prepare"</legend><div class="choices beside">{boxes}</div></fieldset>
                 {forms}

@@ -3,7 +3,7 @@
 
 use super::{ended, fetched, large, link_to, noise, prepared, status, uses, wget};
 use crate::support::app::Installation;
-use crate::support::digest;
+use crate::support::digest::{self, Digest};
 use crate::support::disk::SmallDisk;
 use crate::support::little::{self, Little};
 use crate::support::panel::Panel;
@@ -268,6 +268,20 @@ fn everything_that_is_prepared_is_unpacked_by_stock_tools() {
         }
         digest::files(&root.join("uploads")).assert_same(&digest::files(&out.join(format!("{form}-files/files/public"))), form);
         digest::files(&root).without(&["uploads"]).assert_same(&digest::files(&out.join(format!("{form}-code/code"))), form);
+    }
+    let download = prepared(&panel, &backup, &json!({ "form": "zip" }));
+    for (element, from, into) in [("files", root.join("uploads"), "files/public"), ("code", root.clone(), "code")] {
+        let file = fetched(&link_to(&panel, &download, element, &json!({})), out.path());
+        run(Command::new(tool("unzip")).args(["-q", "-t"]).arg(&file));
+        let at = out.join(format!("zip-{element}"));
+        run(Command::new(tool("unzip")).args(["-q"]).arg(&file).arg("-d").arg(&at));
+        // Names that are no text, or two lines, are another program's to spell; all others with content, mode and links.
+        let text = |d: Digest| d.only(|name| !name.contains('\\') && name != "newline" && !name.starts_with("uploads"));
+        text(digest::content(&from)).assert_same(&text(digest::content(&at.join(into))), element);
+        let listed = run(Command::new("python3")
+            .args(["-c", "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; print(len(z.namelist()))"])
+            .arg(&file));
+        assert!(String::from_utf8_lossy(&listed).trim().parse::<usize>().unwrap() > 10);
     }
     let backup = panel.back_up("little.main", &[]);
     let download = prepared(&panel, &backup, &json!({ "elements": ["database"] }));

@@ -63,6 +63,7 @@ impl Content {
         let database = Path::new("database/database.sqlite");
         match self.form {
             Some(Form::Sqlite) => repository.plain_file(snapshot, database, sink, watch),
+            Some(Form::Zip) => repository.archive(snapshot, about, Packing::Zip, sink, watch),
             Some(Form::TarZst) => repository.archive(snapshot, about, Packing::Zstd, sink, watch),
             _ if self.is_tree => repository.archive(snapshot, about, Packing::Gzip, sink, watch),
             _ if self.is_file => repository.archive_file(snapshot, database, about, sink, watch),

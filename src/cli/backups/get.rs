@@ -49,7 +49,7 @@ pub struct Get {
     /// Have an archive prepared first: a download of it that breaks off is gone on with, and its hash is checked
     #[arg(long, conflicts_with = "path")]
     pub prepare: bool,
-    /// How files and code are packed with --prepare: tar.gz or tar.zst [default: tar.gz]
+    /// How files and code are packed with --prepare: tar.gz, tar.zst or zip [default: tar.gz]
     #[arg(long, requires = "prepare")]
     pub form: Option<String>,
     /// How long the link is good: 1 to 168 hours [default: 24]

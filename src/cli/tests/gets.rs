@@ -162,7 +162,7 @@ fn get_has_an_archive_prepared_where_none_lies_ready() {
     assert_eq!((done.code, done.out.as_str()), (0, &*format!("https://elsewhere.example.org/d/to.ken/{NAME}\n")), "{}", done.err);
     assert_eq!(far.only("POST /backups/bak_1/downloads").body, json!({ "elements": ["files"], "form": "tar.gz", "hours": 2, "uses": 1 }));
     assert_eq!(far.only("POST /archives/arc_1/links").body, json!({ "hours": 2, "uses": 1 }));
-    let done = Person::at(&far).run("backup:get shop.live --prepare --form=zip");
+    let done = Person::at(&far).run("backup:get shop.live --prepare --form=rar");
     assert!(done.code == 2, "{}", done.err);
 }
 

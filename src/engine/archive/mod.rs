@@ -1,4 +1,4 @@
-//! Snapshots as files that people take away: `.tar.gz` or `.tar.zst` with a list of its contents, `.sql.gz`, `.gz`.
+//! Snapshots as files that people take away: `.tar.gz`, `.tar.zst` or `.zip` with a list of its contents, `.sql.gz`, `.gz`.
 //!
 //! An archive is written while it is read, in a few megabytes of memory, and often sent at once. So there is one rule above
 //! all: what is not whole must not look whole. A compressed file ends with a sum and a length; when anything goes wrong
@@ -6,8 +6,9 @@
 
 mod listing;
 mod tape;
+mod zip;
 
-use super::feed::{Fed, Feed, Head};
+use super::feed::{Fed, Feed, Head, Heads};
 use super::repository::Session;
 use crate::base::clock::Millis;
 use crate::base::error::{Context, Error, Result};
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use listing::Listing;
-use rustic_core::repofile::NodeType;
+use rustic_core::repofile::{Metadata, NodeType};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tape::{Tape, What};
+use zip::Zip;
 
 /// Uploads hardly shrink, and code shrinks well at any level: speed is worth more than the last percent.
 const LEVEL: u32 = 4;
@@ -107,6 +109,20 @@ pub(super) fn pour(from: &mut dyn Read, to: &mut dyn Write) -> Result<()> {
 pub enum Packing {
     Gzip,
     Zstd,
+    Zip,
+}
+
+/// What members are written to, one after the other.
+trait Medium {
+    /// A member out of a snapshot; of a file the content follows, and then [`Medium::close`].
+    fn entry(&mut self, path: &Path, what: &What, meta: &Metadata) -> Result<()>;
+    /// A member that is in no snapshot, whose content follows.
+    fn member(&mut self, name: &str, size: u64, at: Millis) -> Result<()>;
+    fn content(&mut self, bytes: &[u8]) -> Result<()>;
+    /// The end of a content of so many bytes.
+    fn close(&mut self, size: u64) -> Result<()>;
+    /// The end of everything.
+    fn end(self) -> Result<()>;
 }
 
 pub(super) fn files(session: Session, snapshot: &str, about: &About, packing: Packing, sink: &mut dyn Write) -> Result<()> {
@@ -117,22 +133,23 @@ pub(super) fn files(session: Session, snapshot: &str, about: &About, packing: Pa
             let what = || "writing the archive";
             let mut encoder = zstd::stream::write::Encoder::new(sink, ZSTD_LEVEL).context(what)?;
             encoder.include_checksum(true).context(what)?;
-            pack(session, snapshot, Path::new(""), about, &mut encoder)?;
+            pack(session, snapshot, Path::new(""), about, Heads::Linked, Tape::new(&mut encoder))?;
             encoder.finish().and_then(|sink| sink.flush()).context(what)
         }
+        Packing::Zip => pack(session, snapshot, Path::new(""), about, Heads::Copied, Zip::new(sink)?),
     }
 }
 
 /// What lies below `from`, in a directory of its name.
 pub(super) fn folder(session: Session, snapshot: &str, from: &Path, about: &About, sink: &mut dyn Write) -> Result<()> {
-    compressed(about, GzBuilder::new(), sink, |out| pack(session, snapshot, from, about, out))
+    compressed(about, GzBuilder::new(), sink, |out| pack(session, snapshot, from, about, Heads::Linked, Tape::new(out)))
 }
 
-fn pack(session: Session, snapshot: &str, from: &Path, about: &About, out: impl Write) -> Result<()> {
+fn pack(session: Session, snapshot: &str, from: &Path, about: &About, heads: Heads, out: impl Medium) -> Result<()> {
     let watch = session.control.watch.clone();
     let top = Path::new(from.file_name().unwrap_or_default());
-    let mut feed = Feed::open(session, snapshot, from, true)?;
-    let mut packer = Packer { tape: Tape::new(out), listing: Listing::new()?, heads: VecDeque::new(), current: None };
+    let mut feed = Feed::open(session, snapshot, from, heads)?;
+    let mut packer = Packer { out, listing: Listing::new()?, heads: VecDeque::new(), current: None };
     while let Some(fed) = feed.next()? {
         match fed {
             Fed::Head(head) => packer.heads.push_back(head.below(top)),
@@ -148,8 +165,8 @@ fn pack(session: Session, snapshot: &str, from: &Path, about: &About, out: impl 
 }
 
 /// Puts heads and contents together again.
-struct Packer<W: Write> {
-    tape: Tape<W>,
+struct Packer<M: Medium> {
+    out: M,
     listing: Listing,
     /// Told, and waiting for the content of those before them.
     heads: VecDeque<Head>,
@@ -164,7 +181,7 @@ struct Open {
     hash: Sha256,
 }
 
-impl<W: Write> Packer<W> {
+impl<M: Medium> Packer<M> {
     fn heads(&mut self) -> Result<()> {
         while self.current.is_none()
             && let Some(head) = self.heads.pop_front()
@@ -187,7 +204,7 @@ impl<W: Write> Packer<W> {
             (NodeType::File, None) => What::File(node.meta.size),
             _ => return Err(Error::damaged("it is a device, a pipe or a socket, which Sitekeep never stores")),
         };
-        self.tape.entry(&path, &what, &node.meta)?;
+        self.out.entry(&path, &what, &node.meta)?;
         if let What::File(size) = what {
             self.current = Some(Open { path, size, left: size, hash: Sha256::new() });
             self.close_if_whole()?;
@@ -204,13 +221,13 @@ impl<W: Write> Packer<W> {
             .checked_sub(length)
             .ok_or_else(|| Error::damaged("more of it is stored than its size says").context(open.path.display().to_string()))?;
         open.hash.update(piece);
-        self.tape.content(piece)?;
+        self.out.content(piece)?;
         self.close_if_whole()
     }
 
     fn close_if_whole(&mut self) -> Result<()> {
         if let Some(open) = self.current.take_if(|open| open.left == 0) {
-            self.tape.pad(open.size)?;
+            self.out.close(open.size)?;
             self.listing.file(&open.path, open.size, &hex(&open.hash.finalize()))?;
         }
         Ok(())
@@ -221,9 +238,15 @@ impl<W: Write> Packer<W> {
             return Err(Error::damaged("the content of a file ended before its size"));
         }
         let (size, mut manifest) = self.listing.finish(about)?;
-        self.tape.member(listing::NAME, size, about.time)?;
-        pour(&mut manifest, &mut self.tape)?;
-        self.tape.pad(size)?;
-        self.tape.end()
+        self.out.member(listing::NAME, size, about.time)?;
+        let mut buffer = vec![0u8; 64 << 10];
+        loop {
+            match manifest.read(&mut buffer)? {
+                0 => break,
+                n => self.out.content(&buffer[..n])?,
+            }
+        }
+        self.out.close(size)?;
+        self.out.end()
     }
 }

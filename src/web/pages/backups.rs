@@ -16,11 +16,12 @@ use axum::extract::{Path, Query, State};
 use axum::response::{Html, Redirect};
 use axum_extra::extract::Form;
 
-/// The link that was just made, when the page is shown for it.
+/// The link that was just made, when the page is shown for it; or a form that is to be open.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct Shown {
     link: String,
+    prepare: String,
 }
 
 pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>, Query(shown): Query<Shown>) -> Page {
@@ -41,7 +42,18 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
     let title = format!("Backup of {}", overview.card.title());
     let shell = super::environments::shell(reader, &overview, title);
     let badge = drills::badge_of_backup(app, &reader.actor, id).await?;
-    let page = ui::backups::Page { backup, rights: overview.rights, badge, job, log, links, new_link, downloads: prepared };
+    let page = ui::backups::Page {
+        backup,
+        rights: overview.rights,
+        badge,
+        job,
+        log,
+        links,
+        new_link,
+        downloads: prepared,
+        preparing: !shown.prepare.is_empty(),
+        letters: app.mailer.is_some(),
+    };
     Ok(Html(ui::backups::page(shell, page)))
 }
 

@@ -51,8 +51,7 @@ pub async fn prepare(State(app): State<App>, reader: Reader, Path(id): Path<Stri
         // Whoever may not ask is told that first.
         Err(e) => downloads::list_prepared(&app, &reader.actor, &BackupId(id.clone())).await.and(Err(e)),
     };
-    done(&reader, &id, "The download is being prepared. This page shows it when it is ready, and you get a letter with the links.", asked)
-        .await
+    done(&reader, &id, "The download is being prepared. This page shows it when it is ready.", asked).await
 }
 
 pub async fn remove(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Page<Redirect> {
