@@ -64,7 +64,7 @@ impl Reader {
         let number = from / CHUNK as u64;
         file.seek(SeekFrom::Start(number * (CHUNK + SEAL) as u64)).context(|| "reading the prepared archive")?;
         let mut reader = Self { file, cipher, number, left: size - number * CHUNK as u64, chunk: Vec::new(), at: 0 };
-        if from % CHUNK as u64 > 0 {
+        if !from.is_multiple_of(CHUNK as u64) {
             reader.next()?;
             reader.at = (from % CHUNK as u64) as usize;
         }

@@ -173,7 +173,7 @@ fn a_link_to_an_archive_ends_with_its_time_its_uses_or_its_archive() {
         assert!(matches!(look(&at, &again).await, Landing::Gone(_)));
         let e = downloads::renew(&at.app, &at.admin, &LinkId(again.id.clone())).await.unwrap_err();
         assert!(e.class() == Class::Conflict && e.to_string().contains("prepare the download again"), "{e}");
-        let acts = db::activity::newest(&mut *at.app.pool.get().await.unwrap(), &acme, 50).await.unwrap();
+        let acts = db::activity::newest(&mut at.app.pool.get().await.unwrap(), &acme, 50).await.unwrap();
         assert_eq!(acts.iter().filter(|a| a.action == "download.expire" && a.object == things.download.0).count(), 1, "{acts:?}");
     });
 }
@@ -199,7 +199,7 @@ fn what_was_removed_opens_no_more_and_goes_with_its_backup() {
         assert!(db::retention::throw_away(conn, now, &acme, &things.backup, "ann", now.plus(9)).await.unwrap());
         assert!(matches!(look(&at, &link).await, Landing::Revoked), "in the trash");
         downloads::sweep(&at.app).await.unwrap();
-        let state = async || db::downloads::find(&mut *at.app.pool.get().await.unwrap(), &download).await.unwrap().unwrap().state;
+        let state = async || db::downloads::find(&mut at.app.pool.get().await.unwrap(), &download).await.unwrap().unwrap().state;
         assert_eq!(state().await, "ready", "it may be taken back");
         let purged = format!("update backups set expired_at = {} where id = '{}'", now.0, things.backup);
         sqlx::query(sqlx::AssertSqlSafe(purged)).execute(&mut *conn).await.unwrap();

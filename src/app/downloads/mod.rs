@@ -279,7 +279,7 @@ pub async fn look(app: &App, token: &str) -> Result<Landing> {
     Ok(match judge(app, token).await? {
         Judged::Good(found) if found.is_used_up() => Landing::Used(offer(&found)?),
         Judged::Good(found) => Landing::Open(offer(&found)?),
-        Judged::Bad(landing) => landing,
+        Judged::Bad(landing) => *landing,
     })
 }
 
@@ -287,35 +287,39 @@ enum Judged {
     /// Good, but it may be used up: whoever goes on with a use is not told so.
     Good(Box<Found>),
     /// Never [`Landing::Open`].
-    Bad(Landing),
+    Bad(Box<Landing>),
 }
 
 /// The signature first, before anything is looked up; then the row; then whoever made it; the expiry last, by the clock of
 /// the database.
 async fn judge(app: &App, token: &str) -> Result<Judged> {
     let signer = Signer::of(&app.sealer);
-    let Some(claim) = signer.verify(token) else { return Ok(Judged::Bad(Landing::Unknown)) };
+    let Some(claim) = signer.verify(token) else { return Ok(bad(Landing::Unknown)) };
     let now = app.pool.now().await?;
     let mut conn = app.pool.get().await?;
     let Some(link) = db::links::find(&mut conn, &claim.id).await?.filter(|link| signer.is_of(&claim, token, link)) else {
-        return Ok(Judged::Bad(Landing::Unknown));
+        return Ok(bad(Landing::Unknown));
     };
     if !stands(&mut conn, &link).await? {
-        return Ok(Judged::Bad(Landing::Revoked));
+        return Ok(bad(Landing::Revoked));
     }
     let expired = now.0 >= link.expires_at;
-    let Some(found) = complete(&mut conn, link).await? else { return Ok(Judged::Bad(Landing::Unknown)) };
+    let Some(found) = complete(&mut conn, link).await? else { return Ok(bad(Landing::Unknown)) };
     let deleted = found.backup.deleted_at.is_some();
     let state = found.archive.as_ref().map(|(_, state)| *state);
     if deleted || !BackupState::parse(&found.backup.state)?.is_usable() || found.element.snapshot.is_none() {
-        return Ok(Judged::Bad(Landing::Revoked));
+        return Ok(bad(Landing::Revoked));
     }
     Ok(match state {
-        Some(DownloadState::Removed) => Judged::Bad(Landing::Revoked),
-        Some(state) if state != DownloadState::Ready => Judged::Bad(Landing::Gone(offer(&found)?)),
-        _ if expired => Judged::Bad(Landing::Expired(offer(&found)?)),
+        Some(DownloadState::Removed) => bad(Landing::Revoked),
+        Some(state) if state != DownloadState::Ready => bad(Landing::Gone(offer(&found)?)),
+        _ if expired => bad(Landing::Expired(offer(&found)?)),
         _ => Judged::Good(Box::new(found)),
     })
+}
+
+fn bad(landing: Landing) -> Judged {
+    Judged::Bad(Box::new(landing))
 }
 
 /// Not taken back, its tenant active, and whoever made it may still download.

@@ -103,7 +103,7 @@ enum Source {
 pub async fn open(app: &App, token: &str, filename: &str, asked: Asked<'_>) -> Result<Opened> {
     let found = match judge(app, token).await? {
         Judged::Good(found) => *found,
-        Judged::Bad(landing) => return Ok(Opened::Closed(landing)),
+        Judged::Bad(landing) => return Ok(Opened::Closed(*landing)),
     };
     let mut head = head(&found)?;
     if head.filename != filename {
