@@ -18,6 +18,7 @@ pub mod engine;
 pub mod hosting;
 pub mod mail;
 pub mod queue;
+pub mod store;
 pub mod webhooks;
 // floor 1
 pub mod domain;

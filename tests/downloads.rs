@@ -1,5 +1,11 @@
 //! Downloads as people make them: a link in `wget`, the file in `tar` and in the plain clients of databases.
 
+mod killed;
+mod letters;
+mod prepared;
+
+pub use killed::POINTS;
+
 use crate::support::digest;
 use crate::support::mariadb::{Database, Mariadb};
 use crate::support::panel::{Panel, TENANT, ask};
@@ -7,6 +13,7 @@ use crate::support::postgres::Postgres;
 use crate::support::{Scratch, hard, run, run_with_input, tool, wait_for, write};
 use flate2::read::GzDecoder;
 use serde_json::json;
+use sitekeep::domain::downloads::Download;
 use sitekeep::domain::links::{DownloadLink, LinkUse};
 use sitekeep::domain::view;
 use std::ffi::OsStr;
@@ -48,6 +55,30 @@ fn noise(length: usize) -> Vec<u8> {
 
 fn link(panel: &Panel, backup: &view::Backup, element: &str) -> DownloadLink {
     let (status, said) = panel.post(&format!("/backups/{}/links", backup.id), &json!({ "element": element }));
+    assert_eq!(status, 201, "{said}");
+    serde_json::from_value(said).unwrap()
+}
+
+/// Asks for a download and waits for the end of its job.
+#[track_caller]
+fn prepared(panel: &Panel, backup: &view::Backup, wish: &serde_json::Value) -> Download {
+    let (status, said) = panel.post(&format!("/backups/{}/downloads", backup.id), wish);
+    assert_eq!(status, 201, "{said}");
+    ended(panel, said["id"].as_str().unwrap())
+}
+
+#[track_caller]
+fn ended(panel: &Panel, id: &str) -> Download {
+    let find = || panel.get::<Download>(&format!("/downloads/{id}"));
+    wait_for("the download to be prepared", Duration::from_secs(120), || !find().state.is_moving());
+    find()
+}
+
+/// A link to the archive of this element.
+#[track_caller]
+fn link_to(panel: &Panel, download: &Download, element: &str, life: &serde_json::Value) -> DownloadLink {
+    let archive = download.archives.iter().find(|a| a.element.name() == element).expect("it was prepared");
+    let (status, said) = panel.post(&format!("/archives/{}/links", archive.id), life);
     assert_eq!(status, 201, "{said}");
     serde_json::from_value(said).unwrap()
 }
@@ -140,6 +171,15 @@ fn a_link_gives_files_and_code_to_wget_and_tar_without_signing_in() {
     });
 }
 
+/// What is prepared of the database is to the byte what is written while it is sent, and what the client is given below.
+#[track_caller]
+fn same_when_prepared(panel: &Panel, backup: &view::Backup, sql: &[u8]) {
+    let download = prepared(panel, backup, &json!({ "elements": ["database"] }));
+    let (out, link) = (Scratch::new(), link_to(panel, &download, "database", &json!({})));
+    assert!(link.filename.ends_with("_UTC_database.sql.gz"), "{}", link.filename);
+    assert_eq!(unpacked(&fetched(&link, out.path())), sql);
+}
+
 fn add_database(panel: &Panel, engine: &str, database: &Database) {
     let root = panel.scratch.join("site");
     write(root.join("index.html"), "<h1>");
@@ -162,6 +202,7 @@ fn a_dump_of_mariadb_is_loaded_by_the_plain_client() {
     let out = Scratch::new();
     let sql = unpacked(&fetched(&link(&panel, &backup, "database"), out.path()));
     assert!(String::from_utf8_lossy(&sql[..2000]).contains(&format!("-- backup: {}\n", backup.id)));
+    same_when_prepared(&panel, &backup, &sql);
     let empty = server.create("by_hand");
     let client = out.join("client.cnf");
     write(&client, format!("[client]\nuser={}\npassword={}\n", empty.user, empty.password));
@@ -184,6 +225,7 @@ fn a_dump_of_postgresql_is_loaded_by_the_plain_client() {
     let backup = panel.back_up("shop.live", &["--element", "database"]);
     let out = Scratch::new();
     let sql = unpacked(&fetched(&link(&panel, &backup, "database"), out.path()));
+    same_when_prepared(&panel, &backup, &sql);
     let empty = server.create("by_hand");
     let mut psql = server.psql(&empty.name);
     psql.args(["-v", "ON_ERROR_STOP=1", "-q"]);

@@ -29,7 +29,7 @@ const FORMS: [(&str, Kind); 4] =
     [("desktop", Kind::Sqlite), ("phone", Kind::Postgres), ("desktop-plain", Kind::Postgres), ("phone-plain", Kind::Sqlite)];
 
 /// What `make test` runs; `make browser` runs every journey in all four forms.
-const PART: &str = "backups browse downloads first_run fleet interruptions proof retention schedules --project=desktop";
+const PART: &str = "backups browse downloads first_run fleet interruptions prepared proof retention schedules --project=desktop";
 
 /// The whole suite is to be done in this time; it says itself which test hangs long before.
 const LONGEST: Duration = Duration::from_secs(2400);
@@ -127,7 +127,9 @@ impl Stage {
                 tenant: None,
                 address: "192.0.2.1".into(),
             };
-            let made = downloads::create(&app, &actor, &BackupId(backup.to_owned()), Element::Files, Some(1)).await.unwrap();
+            let made = downloads::create(&app, &actor, &BackupId(backup.to_owned()), Element::Files, downloads::Life::hours(Some(1)))
+                .await
+                .unwrap();
             app.pool.close().await;
             made.page.expect("it was good then")
         })

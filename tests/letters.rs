@@ -70,7 +70,13 @@ fn one_of_each(app: &App, name: &str) -> Vec<(Letter, &'static str, Vec<&'static
     let page = |path: &str| format!("{}/{path}", app.public_url);
     let to = |who: &str| format!("{who}@example.test");
     let env = format!("{name}.live");
-    let link = Link { element: "files".into(), filename: name.into(), size: 12_345_678, url: Secret::new(page("download/secret-4")) };
+    let link = Link {
+        element: "files".into(),
+        filename: name.into(),
+        size: 12_345_678,
+        sha256: "5eaf".into(),
+        url: Secret::new(page("d/secret-4")),
+    };
     vec![
         (
             Letter::Invitation {
@@ -218,9 +224,15 @@ fn one_of_each(app: &App, name: &str) -> Vec<(Letter, &'static str, Vec<&'static
             vec!["7 of the 9", "until 2026-11-22 03:00:00 UTC", "/environments/env_1/retention"],
         ),
         (
-            Letter::LinksReady { to: to("links"), environment: env, links: vec![link], expires: NOW.plus(Millis::DAY) },
+            Letter::LinksReady {
+                to: to("links"),
+                environment: env,
+                links: vec![link],
+                expires: NOW.plus(Millis::DAY),
+                url: page("backups/bak_2"),
+            },
             "{}.live: your download is ready",
-            vec!["12.3 MB", "/download/secret-4", "until 2026-11-22 03:00:00 UTC"],
+            vec!["12.3 MB", "/d/secret-4", "5eaf", "until 2026-11-22 03:00:00 UTC", "/backups/bak_2"],
         ),
         (test_letter("test@example.test"), "Sitekeep: a letter arrives", vec!["They do."]),
     ]

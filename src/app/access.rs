@@ -11,7 +11,7 @@ use crate::base::secret::Secret;
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::environments::Card;
-use crate::domain::ids::{AccountId, BackupId, DrillId, EnvironmentId, LinkId, RestoreId, TenantId, TokenId};
+use crate::domain::ids::{AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, LinkId, RestoreId, TenantId, TokenId};
 use crate::domain::names::Address;
 use crate::domain::page::Rights;
 use crate::domain::rights::{Right, Role, Scope};
@@ -193,6 +193,20 @@ pub async fn drill(conn: &mut Conn, actor: &Actor, id: &DrillId, right: Right) -
 pub async fn link(conn: &mut Conn, actor: &Actor, id: &LinkId, right: Right) -> Result<db::links::Link> {
     let found = db::links::find(conn, id).await?.ok_or_else(|| hidden("link"))?;
     in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "link").await?;
+    Ok(found)
+}
+
+/// A prepared download.
+pub async fn download(conn: &mut Conn, actor: &Actor, id: &DownloadId, right: Right) -> Result<db::downloads::Download> {
+    let found = db::downloads::find(conn, id).await?.ok_or_else(|| hidden("download"))?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "download").await?;
+    Ok(found)
+}
+
+/// An archive of a prepared download.
+pub async fn archive(conn: &mut Conn, actor: &Actor, id: &ArchiveId, right: Right) -> Result<db::downloads::Archive> {
+    let found = db::downloads::archive(conn, id).await?.ok_or_else(|| hidden("archive"))?;
+    in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "archive").await?;
     Ok(found)
 }
 

@@ -62,7 +62,27 @@ async fn backup(conn: &mut Conn, actor: &Actor, id: &BackupId) -> Result<String>
     let elements = db::backups::elements(conn, &TenantId(row.tenant_id.clone()), id).await?;
     let states: Vec<String> = elements.into_iter().map(|e| e.state).collect();
     let edited = (row.note, row.pinned);
-    Ok(format!("{} {states:?} {:?} {edited:?} {}", row.state, row.deleted_at, job_of(conn, actor, row.job_id.as_deref()).await?))
+    let downloads = downloads_of(conn, &TenantId(row.tenant_id), id).await?;
+    Ok(format!(
+        "{} {states:?} {:?} {edited:?} {} {downloads}",
+        row.state,
+        row.deleted_at,
+        job_of(conn, actor, row.job_id.as_deref()).await?
+    ))
+}
+
+/// What is prepared of a backup, and how far it is. The caller has found the backup.
+async fn downloads_of(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<String> {
+    let mut lines = Vec::new();
+    for d in db::downloads::of_backup(conn, tenant, backup, 20).await? {
+        let moving = d.job_id.filter(|_| d.finished_at.is_none());
+        let job = match moving {
+            Some(id) => queue::find(conn, &queue::Tenants::All, &JobId(id)).await.map(|j| of_job(&j)).unwrap_or_default(),
+            None => String::new(),
+        };
+        lines.push(format!("{} {} {job}", d.id, d.state));
+    }
+    Ok(lines.join("\n"))
 }
 
 async fn restore(conn: &mut Conn, actor: &Actor, id: &RestoreId) -> Result<String> {

@@ -207,7 +207,7 @@ pub async fn cancel(app: &App, actor: &Actor, id: &JobId) -> Result<view::Job> {
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let seen = visible(&mut tx, actor, id, Right::View).await?;
-    let right = if [super::backups::JOB, super::drills::JOB].contains(&seen.kind.as_str()) { Right::Create } else { Right::Restore };
+    let right = right_to_cancel(&seen.kind);
     access::in_tenant(&mut tx, actor, &seen.tenant, right, "job").await?;
     if seen.kind == super::restores::DROP_JOB {
         return Err(Error::conflict("what lies aside after a restore is dropped when its time is over")
@@ -223,9 +223,18 @@ pub async fn cancel(app: &App, actor: &Actor, id: &JobId) -> Result<view::Job> {
     Ok(view)
 }
 
+/// Whoever may ask for a job of this kind may ask for its end.
+pub fn right_to_cancel(kind: &str) -> Right {
+    match kind {
+        super::backups::JOB | super::drills::JOB => Right::Create,
+        super::downloads::JOB => Right::Download,
+        _ => Right::Restore,
+    }
+}
+
 /// A job that never began is cancelled at once, and so is what it was for.
 async fn settle_cancelled(conn: &mut Conn, app: &App, now: Millis, job: &queue::Job) -> Result<()> {
-    use crate::domain::ids::{BackupId, DrillId, RestoreId};
+    use crate::domain::ids::{BackupId, DownloadId, DrillId, RestoreId};
     match job.kind.as_str() {
         super::backups::JOB => {
             let state = crate::domain::state::BackupState::Cancelled;
@@ -235,6 +244,9 @@ async fn settle_cancelled(conn: &mut Conn, app: &App, now: Millis, job: &queue::
             super::restores::settle(conn, app, now, &RestoreId(job.subject.clone()), true, "cancelled before it began").await
         }
         super::drills::JOB => super::drills::settle(conn, app, now, &DrillId(job.subject.clone()), true, "cancelled before it began").await,
+        super::downloads::JOB => {
+            super::downloads::settle(conn, now, &DownloadId(job.subject.clone()), true, "cancelled before it began").await
+        }
         _ => Ok(()),
     }
 }

@@ -94,6 +94,8 @@ pub struct Settings {
     /// How often it is looked for environments whose newest backup is to be drilled, in milliseconds (10 minutes); 0 is never.
     pub drills_every: u64,
     pub drills: drills::Terms,
+    /// How downloads are prepared, and how long they lie ready.
+    pub downloads: downloads::Terms,
 }
 
 impl Default for Settings {
@@ -110,6 +112,7 @@ impl Default for Settings {
             retention: retention::Terms::default(),
             drills_every: 600_000,
             drills: drills::Terms::default(),
+            downloads: downloads::Terms::default(),
         }
     }
 }

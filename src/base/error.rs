@@ -146,9 +146,13 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {}
 
 /// An I/O error keeps its sense: no space is `Resource`, an interrupted connection is `Transient`, the rest is `Permanent`.
+/// One of ours that had to pass as one of I/O (a reader or writer can return no other) comes out as it went in.
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
         use std::io::ErrorKind as K;
+        if let Some(ours) = e.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+            return ours.clone();
+        }
         let class = match e.kind() {
             K::StorageFull | K::QuotaExceeded | K::OutOfMemory | K::FileTooLarge => Class::Resource,
             K::ConnectionReset | K::ConnectionAborted | K::ConnectionRefused | K::TimedOut | K::Interrupted => Class::Transient,
@@ -187,6 +191,12 @@ mod tests {
         let e =
             Error::permanent("permission denied").hint("run as root").context("open /x").hint("never shown").context("backing up files");
         assert_eq!(e.to_string(), "backing up files: open /x: permission denied\nHint: run as root");
+    }
+
+    #[test]
+    fn one_of_ours_comes_out_of_an_error_of_io_as_it_went_in() {
+        let back = Error::from(std::io::Error::other(Error::damaged("it was altered").hint("make it again")));
+        assert_eq!((back.class(), back.to_string().as_str()), (Class::Damaged, "it was altered\nHint: make it again"));
     }
 
     #[test]

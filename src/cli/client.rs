@@ -150,6 +150,25 @@ impl Client {
         Ok(answer.into_body().into_reader())
     }
 
+    /// The rest of a file of the server's, from a byte on, if it is still the one that this tag names; true when that is what
+    /// comes, false when it is all of it from the beginning.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn download_from(&self, path: &str, from: u64, tag: &str) -> Result<(bool, impl std::io::Read + use<>)> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        if from > 0 {
+            request = request.header("Range", format!("bytes={from}-")).header("If-Range", tag);
+        }
+        let mut answer = request.call().map_err(|e| self.unreachable(&e))?;
+        let status = answer.status();
+        if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+            let text = answer.body_mut().with_config().limit(LIMIT).read_to_vec().unwrap_or_default();
+            return Err(refusal(status, &text, &self.base));
+        }
+        Ok((status == StatusCode::PARTIAL_CONTENT, answer.into_body().into_reader()))
+    }
+
     fn send<T: DeserializeOwned>(&self, method: &Method, path: &str, body: Vec<u8>, key: Option<&str>) -> Result<Answer<T>> {
         let mut request = Request::builder()
             .method(method)

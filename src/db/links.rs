@@ -16,6 +16,10 @@ pub struct Link {
     pub path: Option<String>,
     /// Of a file, in bytes.
     pub path_size: Option<i64>,
+    /// A prepared archive of it.
+    pub archive_id: Option<String>,
+    /// How often it may be used.
+    pub max_uses: Option<i64>,
     pub secret_hash: String,
     pub created_by: String,
     pub created_by_email: String,
@@ -38,11 +42,44 @@ pub struct Use {
     pub outcome: Option<String>,
 }
 
+/// Who uses a link.
+#[derive(Clone, Copy, Debug)]
+pub struct By<'a> {
+    pub address: &'a str,
+    pub agent: &'a str,
+}
+
+/// How a try of a use ended.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    pub bytes: u64,
+    pub unsent: u64,
+    pub outcome: &'static str,
+}
+
+/// The catalogue counts in signed 64 bits; no file is larger.
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Every statement that answers with a [`Link`] begins like this.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select l.id, l.tenant_id, l.backup_id, l.element, l.path, l.path_size, a.archive_id, l.max_uses, l.secret_hash,
+                    l.created_by, l.created_by_email, l.created_at, l.expires_at, l.revoked_at, l.revoked_by, l.uses, l.last_used_at
+             from download_links l
+             left join archive_links a on a.tenant_id = l.tenant_id and a.link_id = l.id ",
+            $rest
+        )
+    };
+}
+
 pub async fn insert(conn: &mut Conn, link: &Link) -> Result<()> {
     let sql = "
         insert into download_links (id, tenant_id, backup_id, element, secret_hash, created_by, created_by_email, created_at,
-                                    expires_at, path, path_size, uses)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)";
+                                    expires_at, path, path_size, uses, max_uses)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12)";
     let query = run(sql)
         .bind(link.id.clone())
         .bind(link.tenant_id.clone())
@@ -54,42 +91,35 @@ pub async fn insert(conn: &mut Conn, link: &Link) -> Result<()> {
         .bind(link.created_at)
         .bind(link.expires_at)
         .bind(link.path.clone())
-        .bind(link.path_size);
+        .bind(link.path_size)
+        .bind(link.max_uses);
     changed(conn, query).await?;
+    if let Some(archive) = &link.archive_id {
+        let sql = "insert into archive_links (tenant_id, link_id, archive_id) values ($1, $2, $3)";
+        changed(conn, run(sql).bind(link.tenant_id.clone()).bind(link.id.clone()).bind(archive.clone())).await?;
+    }
     Ok(())
 }
 
 /// By id alone: for `app::access` to judge, and for whoever brings a link that was signed.
 pub async fn find(conn: &mut Conn, id: &LinkId) -> Result<Option<Link>> {
-    let sql = "
-        select id, tenant_id, backup_id, element, path, path_size, secret_hash, created_by, created_by_email, created_at, expires_at,
-               revoked_at, revoked_by, uses, last_used_at
-        from download_links
-        where id = $1";
-    Ok(rows(sql).bind(id.0.clone()).fetch_optional(conn).await?)
+    Ok(rows(select!("where l.id = $1")).bind(id.0.clone()).fetch_optional(conn).await?)
 }
 
 /// The links to a backup, newest first.
 pub async fn of_backup(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<Vec<Link>> {
-    let sql = "
-        select id, tenant_id, backup_id, element, path, path_size, secret_hash, created_by, created_by_email, created_at, expires_at,
-               revoked_at, revoked_by, uses, last_used_at
-        from download_links
-        where tenant_id = $1 and backup_id = $2
-        order by created_at desc, id desc";
+    let sql = select!("where l.tenant_id = $1 and l.backup_id = $2 order by l.created_at desc, l.id desc");
     Ok(rows(sql).bind(tenant.0.clone()).bind(backup.0.clone()).fetch_all(conn).await?)
 }
 
 /// The newest `limit` links to backups of an environment.
 pub async fn of_environment(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId, limit: i64) -> Result<Vec<Link>> {
-    let sql = "
-        select l.id, l.tenant_id, l.backup_id, l.element, l.path, l.path_size, l.secret_hash, l.created_by, l.created_by_email, l.created_at,
-               l.expires_at, l.revoked_at, l.revoked_by, l.uses, l.last_used_at
-        from download_links l
-        join backups b on b.tenant_id = l.tenant_id and b.id = l.backup_id
-        where b.tenant_id = $1 and b.environment_id = $2
-        order by l.created_at desc, l.id desc
-        limit $3";
+    let sql = select!(
+        "join backups b on b.tenant_id = l.tenant_id and b.id = l.backup_id
+         where b.tenant_id = $1 and b.environment_id = $2
+         order by l.created_at desc, l.id desc
+         limit $3"
+    );
     Ok(rows(sql).bind(tenant.0.clone()).bind(environment.0.clone()).bind(limit).fetch_all(conn).await?)
 }
 
@@ -101,48 +131,66 @@ pub async fn revoke(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &LinkId
     Ok(changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(now.0).bind(by.to_owned())).await? == 1)
 }
 
-/// A new use; its number. The count is raised first, so that two at once get two numbers.
-pub async fn begin_use(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &LinkId, address: &str, agent: &str) -> Result<i64> {
+/// A new use; its number, and none when it was used as often as it may be. The count is raised first, so that two at once
+/// get two numbers. `promised`: bytes of an archive that it is going to get.
+pub async fn begin_use(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &LinkId, by: &By<'_>, promised: u64) -> Result<Option<i64>> {
     let sql = "
         update download_links set uses = uses + 1, last_used_at = $3
-        where tenant_id = $1 and id = $2
+        where tenant_id = $1 and id = $2 and (max_uses is null or uses < max_uses)
         returning uses";
-    let (number,): (i64,) = rows(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(now.0).fetch_one(&mut *conn).await?;
+    let found: Option<(i64,)> = rows(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(now.0).fetch_optional(&mut *conn).await?;
+    let Some((number,)) = found else { return Ok(None) };
     let sql = "
-        insert into download_uses (tenant_id, link_id, number, at, address, agent, bytes)
-        values ($1, $2, $3, $4, $5, $6, 0)";
-    let query = run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(number).bind(now.0).bind(address.to_owned()).bind(agent.to_owned());
-    changed(conn, query).await?;
-    Ok(number)
+        insert into download_uses (tenant_id, link_id, number, at, address, agent, bytes, promised)
+        values ($1, $2, $3, $4, $5, $6, 0, $7)";
+    let query = run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(number).bind(now.0);
+    changed(conn, query.bind(by.address.to_owned()).bind(by.agent.to_owned()).bind(signed(promised))).await?;
+    Ok(Some(number))
 }
 
-/// The newest use that began since then from this address and broke off: what a second try goes on with.
-pub async fn broken_use(conn: &mut Conn, since: Millis, tenant: &TenantId, id: &LinkId, address: &str) -> Result<Option<i64>> {
+/// Takes the newest use that began since then from this address and broke off, to go on with it: one of those who ask at
+/// once gets it.
+pub async fn take_broken_use(conn: &mut Conn, since: Millis, tenant: &TenantId, id: &LinkId, address: &str) -> Result<Option<i64>> {
     let sql = "
-        select number from download_uses
-        where tenant_id = $1 and link_id = $2 and address = $3 and at >= $4 and outcome in ('broken', 'failed')
-        order by number desc
-        limit 1";
+        update download_uses set outcome = null, ended_at = null
+        where tenant_id = $1 and link_id = $2 and outcome in ('broken', 'failed') and number = (
+          select max(u.number) from download_uses u
+          where u.tenant_id = $1 and u.link_id = $2 and u.address = $3 and u.at >= $4 and u.outcome in ('broken', 'failed'))
+        returning number";
     let query = rows(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(address.to_owned()).bind(since.0);
     let found: Option<(i64,)> = query.fetch_optional(conn).await?;
     Ok(found.map(|(number,)| number))
 }
 
-/// The end of a use, or of another try of it: the bytes of all tries add up.
-pub async fn end_use(
+/// A further part of an archive within a use from this address that has not ended, or not before `since`: `length` bytes
+/// more, of `most` in all. What is promised is counted before it is sent, so that many who ask at once get no more.
+pub async fn go_on(
     conn: &mut Conn,
-    now: Millis,
+    since: Millis,
     tenant: &TenantId,
     id: &LinkId,
-    number: i64,
-    bytes: u64,
-    outcome: &'static str,
-) -> Result<()> {
+    address: &str,
+    (length, most): (u64, u64),
+) -> Result<Option<i64>> {
     let sql = "
-        update download_uses set bytes = bytes + $4, ended_at = $5, outcome = $6
+        update download_uses set promised = promised + $5, outcome = null, ended_at = null
+        where tenant_id = $1 and link_id = $2 and promised + $5 <= $6 and number = (
+          select max(u.number) from download_uses u
+          where u.tenant_id = $1 and u.link_id = $2 and u.address = $3 and (u.ended_at is null or u.ended_at >= $4)
+            and u.promised + $5 <= $6)
+        returning number";
+    let query = rows(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(address.to_owned()).bind(since.0);
+    let found: Option<(i64,)> = query.bind(signed(length)).bind(signed(most)).fetch_optional(conn).await?;
+    Ok(found.map(|(number,)| number))
+}
+
+/// The end of a use, or of another try of it: the bytes of all tries add up. `unsent`: what was promised and did not leave.
+pub async fn end_use(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &LinkId, number: i64, end: &End) -> Result<()> {
+    let sql = "
+        update download_uses set bytes = bytes + $4, promised = promised - $7, ended_at = $5, outcome = $6
         where tenant_id = $1 and link_id = $2 and number = $3";
-    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    changed(conn, run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(number).bind(bytes).bind(now.0).bind(outcome)).await?;
+    let query = run(sql).bind(tenant.0.clone()).bind(id.0.clone()).bind(number).bind(signed(end.bytes)).bind(now.0).bind(end.outcome);
+    changed(conn, query.bind(signed(end.unsent))).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod activity;
 pub mod alarms;
 pub mod backups;
+pub mod downloads;
 pub mod drills;
 pub mod environments;
 pub mod guesses;

@@ -47,6 +47,9 @@ ids! {
     DrillId = "drl";
     /// A download link.
     LinkId = "lnk";
+    /// A download that is prepared, and an archive of it.
+    DownloadId = "dwn";
+    ArchiveId = "arc";
     /// A job of the queue.
     JobId = "job";
     ActivityId = "act";

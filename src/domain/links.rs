@@ -25,9 +25,21 @@ pub struct Offer {
     pub files: u64,
     /// One file or folder of the element.
     pub part: Option<Part>,
+    /// An archive that lies ready.
+    pub prepared: Option<Prepared>,
+    /// How often it may still be used, where that is limited.
+    pub uses_left: Option<u64>,
     /// When the backup was made.
     pub taken: Millis,
     pub expires: Millis,
+}
+
+/// An archive that lies ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// Of the archive itself, in bytes.
+    pub size: u64,
+    pub sha256: String,
 }
 
 /// A part of an element that a link leads to.
@@ -55,6 +67,8 @@ impl Part {
 pub enum LinkState {
     Open,
     Expired,
+    /// As often as it may be.
+    Used,
     Revoked,
 }
 
@@ -72,6 +86,9 @@ pub struct CreateLink {
     /// 1 to 168; 24 where it is not given.
     #[serde(default)]
     pub hours: Option<u32>,
+    /// 1 to 1000; as often as one likes where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
 }
 
 /// `GET /backups/{id}/links`
@@ -87,8 +104,14 @@ pub struct DownloadLink {
     pub path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<String>,
+    /// The prepared archive that it leads to, and its hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     pub filename: String,
-    /// Of what is in it, before it is compressed; 0 for a folder, which nobody has measured.
+    /// Of a prepared archive; otherwise of what is in it, before it is compressed, and 0 for a folder, which nobody has
+    /// measured.
     pub size: u64,
     pub state: LinkState,
     /// The file itself, and a page about it; only while it is open.
@@ -100,6 +123,9 @@ pub struct DownloadLink {
     pub revoked: Option<String>,
     pub revoked_by: Option<String>,
     pub uses: u64,
+    /// How often it may be used, where that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_uses: Option<u64>,
     pub last_used: Option<String>,
 }
 

@@ -5,6 +5,7 @@
 
 pub mod alarm;
 pub mod browse;
+pub mod downloads;
 pub mod drill;
 pub mod element;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod names;
 pub mod page;
 pub mod paths;
 pub mod people;
+pub mod ranges;
 pub mod retention;
 pub mod rights;
 pub mod schedule;

@@ -55,6 +55,10 @@ paths! {
     account(act) = "/account/{act}";
     end_session(id) = "/account/sessions/{id}/end";
     revoke_token(id) = "/account/tokens/{id}/revoke";
+    /// The form for it, open, on the page of the backup.
+    prepare_download(backup) = "/backups/{backup}?prepare=1#prepare";
+    download_remove(id) = "/downloads/{id}/remove";
+    archive_link(id) = "/archives/{id}/links";
     link_revoke(id) = "/links/{id}/revoke";
     link_renew(id) = "/links/{id}/renew";
 }

@@ -45,6 +45,16 @@ pub(super) enum Fed {
     Content(Vec<Bytes>),
 }
 
+/// What is told beside contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heads {
+    None,
+    /// The entries; a further name of a file as that.
+    Linked,
+    /// The entries; a further name of a file as a file of its own.
+    Copied,
+}
+
 /// The reader's end.
 pub(super) struct Feed {
     ordered: Option<Receiver<Next>>,
@@ -55,8 +65,7 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// `heads`: tell the entries, too, and a further name of a file as that; otherwise contents alone.
-    pub fn open(session: Session, snapshot: &str, from: &Path, heads: bool) -> Result<Self> {
+    pub fn open(session: Session, snapshot: &str, from: &Path, heads: Heads) -> Result<Self> {
         let lock = session.lock_for_reading()?;
         let snapshot = Arc::new(Snapshot::open(&session, snapshot)?);
         let node = snapshot.find(from)?;
@@ -70,9 +79,9 @@ impl Feed {
             let (session, snapshot, todo) = (session.clone(), snapshot.clone(), todo.clone());
             threads.push(std::thread::spawn(move || fetch_all(&session, &snapshot, &todo)));
         }
-        let names = heads.then(Names::new);
+        let names = Names::new();
         let top = !from.as_os_str().is_empty();
-        let planner = Planner { snapshot, work, order, portion: Vec::new(), size: 0, waiting: 0, names, top };
+        let planner = Planner { snapshot, work, order, portion: Vec::new(), size: 0, waiting: 0, heads, names, top };
         threads.push(std::thread::Builder::new().stack_size(STACK).spawn(move || planner.run(&node))?);
         Ok(Self { ordered: Some(ordered), watch, threads, _lock: lock })
     }
@@ -129,8 +138,8 @@ struct Planner {
     size: u64,
     /// Heads that were told since the last portion.
     waiting: usize,
-    /// `None` when no heads are told.
-    names: Option<Names>,
+    heads: Heads,
+    names: Names,
     /// What is read has a head itself, with an empty path: all but the root, which has no name.
     top: bool,
 }
@@ -175,9 +184,11 @@ impl Planner {
     /// The name under which the same file was told before. Only with an equal content is it another name of it: the file
     /// may have been replaced between the two.
     fn known(&mut self, node: &Node, path: &Path) -> Option<PathBuf> {
-        let names = self.names.as_mut().filter(|_| node.meta.links > 1 && node.meta.inode != 0)?;
+        if self.heads != Heads::Linked || node.meta.links <= 1 || node.meta.inode == 0 {
+            return None;
+        }
         let content = node.content.clone().unwrap_or_default();
-        match names.entry((node.meta.device_id, node.meta.inode)) {
+        match self.names.entry((node.meta.device_id, node.meta.inode)) {
             std::collections::hash_map::Entry::Occupied(known) if known.get().1 == content => Some(known.get().0.clone()),
             std::collections::hash_map::Entry::Occupied(_) => None,
             std::collections::hash_map::Entry::Vacant(place) => {
@@ -188,7 +199,7 @@ impl Planner {
     }
 
     fn head(&mut self, node: &Node, path: &Path, same_as: Option<PathBuf>) -> Result<(), Gone> {
-        if self.names.is_none() || (path.as_os_str().is_empty() && !self.top) {
+        if self.heads == Heads::None || (path.as_os_str().is_empty() && !self.top) {
             return Ok(());
         }
         if self.waiting >= MOST {

@@ -50,7 +50,7 @@ mod tests;
 use crate::base::clock::Millis;
 use std::path::PathBuf;
 
-pub use archive::About;
+pub use archive::{About, Packing};
 pub use check::Checked;
 pub use exclude::{Exclude, Rule};
 pub use location::Location;

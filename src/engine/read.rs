@@ -1,6 +1,6 @@
 //! Reading single files, directories and whole dumps.
 
-use super::feed::{Fed, Feed};
+use super::feed::{Fed, Feed, Heads};
 use super::repository::Session;
 use super::trees::{Snapshot, check_depth, name_of};
 use super::{Entry, Kind};
@@ -87,7 +87,7 @@ pub(super) fn file(session: &Session, snapshot: &str, path: &Path, limit: u64) -
 /// The content of all files below `from`, in order.
 pub(super) fn dump(session: Session, snapshot: &str, from: &Path) -> Result<Box<dyn Read + Send>> {
     let watch = session.control.watch.clone();
-    let feed = Feed::open(session, snapshot, from, false)?;
+    let feed = Feed::open(session, snapshot, from, Heads::None)?;
     let (portion, current) = (Vec::new().into_iter(), Bytes::new());
     Ok(Box::new(DumpReader { feed, portion, current, ended: None, watch }))
 }

@@ -7,8 +7,8 @@ use super::control::Control;
 use super::failure::{Ours, reading, writing};
 use super::restore::{Owners, Restored};
 use super::{
-    About, Checked, Entry, Label, Location, Look, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check, needs,
-    prove, prune, read, reread, restore,
+    About, Checked, Entry, Label, Location, Look, Packing, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check,
+    needs, prove, prune, read, reread, restore,
 };
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
@@ -151,13 +151,13 @@ impl Repository {
         reading(|| read::dump(self.session(watch)?, snapshot, from))
     }
 
-    /// A whole snapshot of files as `.tar.gz`, with a list of all that is in it as the last member. Every piece is hashed
+    /// A whole snapshot of files as `.tar.gz`, `.tar.zst` or `.zip`, with a list of all that is in it as the last member. Every piece is hashed
     /// before it is written, in a few megabytes of memory.
     ///
     /// # Errors
     /// `Damaged`, `Cancelled`, or what `sink` said. What was written until then has no end that a reader would accept.
-    pub fn archive(&self, snapshot: &str, about: &About, sink: &mut dyn Write, watch: &Watch) -> Result<()> {
-        reading(|| archive::files(self.session(watch)?, snapshot, about, sink))
+    pub fn archive(&self, snapshot: &str, about: &About, packing: Packing, sink: &mut dyn Write, watch: &Watch) -> Result<()> {
+        reading(|| archive::files(self.session(watch)?, snapshot, about, packing, sink))
     }
 
     /// One directory of a snapshot in the same way; what is in the archive lies in a directory of its name.

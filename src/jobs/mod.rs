@@ -7,6 +7,7 @@ mod check_repository;
 mod clean_up;
 mod create_backup;
 mod drop_aside;
+mod prepare_download;
 mod run_drill;
 mod run_restore;
 
@@ -26,6 +27,7 @@ pub async fn run(attempt: &Attempt, kind: &str, subject: &str) -> Result<Ended> 
         check_repository::KIND => check_repository::run(attempt, subject).await,
         drop_aside::KIND => drop_aside::run(attempt, subject).await,
         run_drill::KIND => run_drill::run(attempt, subject).await,
+        prepare_download::KIND => prepare_download::run(attempt, subject).await,
         other => {
             Err(Error::permanent(format!("this version of Sitekeep knows no job `{other}`")).hint("run the same version of every worker"))
         }
@@ -45,6 +47,7 @@ pub async fn settle(conn: &mut Conn, app: &App, now: Millis, job: &Job, ended: &
         clean_up::KIND => clean_up::settle(conn, now, &job.tenant, &job.subject).await,
         run_restore::KIND => run_restore::settle(conn, app, now, &job.subject, cancelled, &why).await,
         run_drill::KIND => run_drill::settle(conn, app, now, &job.subject, cancelled, &why).await,
+        prepare_download::KIND => prepare_download::settle(conn, now, &job.subject, cancelled, &why).await,
         _ => Ok(()),
     }
 }

@@ -84,6 +84,8 @@ pub enum Letter {
         environment: String,
         links: Vec<Link>,
         expires: Millis,
+        /// Where further links are made.
+        url: String,
     },
     /// Fewer backups are made from now on, or none.
     ScheduleThinned {
@@ -168,6 +170,7 @@ pub struct Link {
     pub element: String,
     pub filename: String,
     pub size: u64,
+    pub sha256: String,
     pub url: Secret,
 }
 

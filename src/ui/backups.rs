@@ -5,6 +5,7 @@ use super::shell::{Shell, page as whole};
 use crate::base::clock::Millis;
 use crate::base::units;
 use crate::base::words::shown;
+use crate::domain::downloads::Download;
 use crate::domain::drill::Badge;
 use crate::domain::links::{DownloadLink, LinkState};
 use crate::domain::page::{JobRow, LONGEST_NOTE, Rights};
@@ -25,12 +26,18 @@ pub struct Page {
     pub log: Vec<LogLine>,
     /// Download links of it that are good or have ended.
     pub links: Vec<DownloadLink>,
+    /// Prepared downloads of it, newest first, with the jobs of those that are on their way.
+    pub downloads: Vec<(Download, Option<JobRow>)>,
+    /// The form that asks for one is open.
+    pub preparing: bool,
+    /// Letters are sent.
+    pub letters: bool,
     /// A link that was just made: shown to be copied.
     pub new_link: Option<DownloadLink>,
 }
 
 pub fn page(shell: Shell, p: Page) -> String {
-    let moving = !p.backup.state.is_final();
+    let moving = !p.backup.state.is_final() || p.downloads.iter().any(|(d, _)| d.state.is_moving());
     let shell = shell.live(format!("backup:{}", p.backup.id), moving);
     whole(shell, move || {
         let b = &p.backup;
@@ -52,6 +59,7 @@ pub fn page(shell: Shell, p: Page) -> String {
                 <h2 id="elements-title">"Elements"</h2>{elements(&p)}
             </section>
             <div class="split">{facts(&p)}{left_out(b)}</div>
+            {super::prepared::section(&p)}
             {links(&p)}
             {super::jobs::task_log(&p.log)}
         }
@@ -266,6 +274,8 @@ fn links(p: &Page) -> Option<AnyView> {
 fn link(l: &DownloadLink, may: bool) -> AnyView {
     let created = iso(&l.created).unwrap_or_default();
     let what = l.path.as_ref().map_or_else(|| format!("the {}", l.element), |path| shown(path.as_bytes()));
+    let prepared = l.archive.is_some().then(|| html! { <small>"prepared"</small> });
+    let most = l.most_uses.map(|most| format!(" of {most}"));
     let about = format!("the link to {what} of {}", when(created));
     let act = may.then(|| match l.state {
         LinkState::Open => post(paths::link_revoke(&l.id), "button small", "Revoke", about).into_any(),
@@ -274,6 +284,7 @@ fn link(l: &DownloadLink, may: bool) -> AnyView {
     let word = match l.state {
         LinkState::Open => "active",
         LinkState::Expired => "expired",
+        LinkState::Used => "used up",
         LinkState::Revoked => "revoked",
     };
     let show = l.page.is_some().then(|| {
@@ -281,11 +292,11 @@ fn link(l: &DownloadLink, may: bool) -> AnyView {
     });
     html! {
         <tr role="row">
-            <th role="rowheader" scope="row" class="wrap">{l.element.name()}{l.path.as_ref().map(|path| html! { <small>{shown(path.as_bytes())}</small> })}</th>
+            <th role="rowheader" scope="row" class="wrap">{l.element.name()}{l.path.as_ref().map(|path| html! { <small>{shown(path.as_bytes())}</small> })}{prepared}</th>
             <td role="cell" data-label="State">{state(word)}</td>
             <td role="cell" data-label="Made"><span>{time(created)}" by "{l.created_by.clone()}</span></td>
             <td role="cell" data-label="Good until">{iso(&l.expires).map(time)}</td>
-            <td role="cell" class="num" data-label="Uses"><span>{l.uses}{l.last_used.as_deref().and_then(iso).map(|at| format!(", last {}", super::kit::ago(at)))}</span></td>
+            <td role="cell" class="num" data-label="Uses"><span>{l.uses}{most}{l.last_used.as_deref().and_then(iso).map(|at| format!(", last {}", super::kit::ago(at)))}</span></td>
             <td role="cell"><div class="row">{show}{act}</div></td>
         </tr>
     }

@@ -71,13 +71,17 @@ fn backups(o: &Overview, log: &Log) -> AnyView {
 fn row(o: &Overview, r: &LogRow) -> AnyView {
     let elements: Vec<_> = r.elements.iter().map(|c| chip(o, r, c)).collect();
     let due = r.due.and_then(|due| super::backups::late(due, r.started));
+    let prepare = (r.state.is_usable() && r.deleted.is_none() && o.rights.may(Right::Download)).then(|| {
+        let about = format!(" of the backup of {}", when(r.created));
+        html! { <a class="button plain small" href=paths::prepare_download(&r.id)>"Prepare download"<span class="sr">{about}</span></a> }
+    });
     let message = r.message.clone().map(|m| html! { <small class="wrap soft">{super::errors::capital(&m)}</small> });
     html! {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead regular"><a href=paths::backup(&r.id)>{time(r.created)}</a></th>
             <td role="cell" class="lead">{state(r.state.word())}</td>
             <td role="cell" class="said"><strong class="wrap">{r.reason.clone()}</strong><small class="wrap">{r.initiator.clone()}</small>{due}{message}</td>
-            <td role="cell"><ul class="elements">{elements}</ul></td>
+            <td role="cell"><ul class="elements">{elements}</ul>{prepare}</td>
             <td role="cell" data-label="Kept"><div class="stack tight small">{kept(o, r)}</div></td>
         </tr>
     }

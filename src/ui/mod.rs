@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod kit;
 pub mod log;
 pub mod one_time;
+pub mod prepared;
 pub mod restore;
 pub mod restores;
 pub mod retention;

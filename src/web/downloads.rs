@@ -11,7 +11,7 @@ use crate::ui;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -44,7 +44,7 @@ pub async fn page(State(app): State<App>, token: Result<Path<String>, PathReject
     }
 }
 
-/// The file, written while it is read. A second part of it cannot be asked for.
+/// The file: an archive that lies ready, any part of it, or what is written while it is read, which has no parts.
 pub async fn file(State(app): State<App>, names: Result<Path<(String, String)>, PathRejection>, request: Request) -> Response {
     let Ok(Path((token, name))) = names else { return refused(&Landing::Unknown) };
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip().to_string()).unwrap_or_default();
@@ -52,9 +52,11 @@ pub async fn file(State(app): State<App>, names: Result<Path<(String, String)>, 
         address: &address,
         agent: request.headers().get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("an unnamed program"),
         head: request.method() == Method::HEAD,
-        again: is_rest(request.headers()),
+        range: text(request.headers(), header::RANGE),
+        if_range: text(request.headers(), header::IF_RANGE),
     };
     match downloads::open(&app, &token, &name, asked).await {
+        Ok(Opened::Beyond(size)) => beyond(size),
         Ok(Opened::Named(head)) => attached(&head, Body::from_stream(stream::empty::<io::Result<Bytes>>())),
         Ok(Opened::Ready(download)) => {
             let head = download.head();
@@ -65,21 +67,31 @@ pub async fn file(State(app): State<App>, names: Result<Path<(String, String)>, 
     }
 }
 
-/// `Range: bytes=N-` with an N above 0: a download that broke off is tried again.
-fn is_rest(headers: &HeaderMap) -> bool {
-    let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("bytes="));
-    range.and_then(|r| r.split('-').next()).and_then(|n| n.trim().parse::<u64>().ok()).is_some_and(|n| n > 0)
+/// A header; one that is no text is none. Several of one name are not what anybody sends.
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|v| v.to_str().ok())
+}
+
+/// There is nothing at that place: how long the file is.
+fn beyond(size: u64) -> Response {
+    let mut response = kept_private(StatusCode::RANGE_NOT_SATISFIABLE.into_response());
+    if let Ok(value) = HeaderValue::try_from(format!("bytes */{size}")) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+    response
 }
 
 /// Why a link does not open, and what to do: a page for people; programs see the status.
 fn refused(landing: &Landing) -> Response {
     let (status, page) = match landing {
         Landing::Expired(offer) => (StatusCode::GONE, ui::downloads::expired(offer)),
+        Landing::Used(offer) => (StatusCode::GONE, ui::downloads::used(offer)),
+        Landing::Gone(offer) => (StatusCode::GONE, ui::downloads::gone(offer)),
         Landing::Revoked => (StatusCode::GONE, ui::downloads::revoked()),
         Landing::Open(_) | Landing::Unknown => (StatusCode::NOT_FOUND, ui::downloads::unknown()),
     };
     let mut response = kept_private((status, Html(page)).into_response());
-    if matches!(landing, Landing::Expired(_)) {
+    if matches!(landing, Landing::Expired(_) | Landing::Used(_)) {
         // Its form must say where it comes from, or it is taken for another site's where browsers send no more than that.
         response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     }
@@ -98,13 +110,24 @@ fn kept_private(mut response: Response) -> Response {
 /// A file of the site is nothing but bytes, whatever it is called; its length tells whoever takes it whether that is all.
 fn attached(head: &Head, body: Body) -> Response {
     let mut response = kept_private(Response::new(body));
+    if head.part.is_some() {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
     let headers = response.headers_mut();
-    let kind = if head.length.is_some() { "application/octet-stream" } else { "application/gzip" };
+    let gzip = head.sha256.is_some() && head.filename.ends_with(".gz") || head.length.is_none();
+    let kind = if gzip { "application/gzip" } else { "application/octet-stream" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+    let ranges = if head.sha256.is_some() { "bytes" } else { "none" };
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
     headers.insert(header::CONTENT_DISPOSITION, disposition(&head.filename));
-    if let Some(length) = head.length {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if let Some(tag) = head.etag().and_then(|tag| HeaderValue::try_from(tag).ok()) {
+        headers.insert(header::ETAG, tag);
+    }
+    let Some(size) = head.length else { return response };
+    let length = head.part.map_or(size, |(first, last)| last - first + 1);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if let Some(range) = head.part.and_then(|(first, last)| HeaderValue::try_from(format!("bytes {first}-{last}/{size}")).ok()) {
+        headers.insert(header::CONTENT_RANGE, range);
     }
     response
 }
@@ -215,12 +238,5 @@ mod tests {
             assert_eq!(text.matches(['"', ';']).count(), 4, "{text}");
             assert!(!text.contains(char::is_control) && text.matches('\'').count() == 2, "{text}");
         }
-    }
-
-    #[test]
-    fn only_a_range_beyond_the_beginning_is_another_try() {
-        let asked = |range: &'static str| is_rest(&HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static(range))]));
-        assert!(asked("bytes=1-") && asked("bytes=500-999"));
-        assert!(!asked("bytes=0-") && !asked("bytes=-5") && !asked("lines=5-") && !asked("bytes=x-"));
     }
 }

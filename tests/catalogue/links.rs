@@ -2,7 +2,7 @@
 
 use super::on_both;
 use crate::support::app::Installation;
-use sitekeep::app::downloads::{self, Landing};
+use sitekeep::app::downloads::{self, Landing, Life};
 use sitekeep::base::clock::{Clock, Millis};
 use sitekeep::base::error::Class;
 use sitekeep::base::sql::{Conn, Pool};
@@ -32,15 +32,19 @@ fn links_and_their_uses_are_kept_and_found() {
         assert_eq!(ids(db::links::of_environment(conn, &acme, &things.environment, 9).await.unwrap()), both);
         assert_eq!(ids(db::links::of_environment(conn, &acme, &things.environment, 1).await.unwrap()), both[..1]);
         assert!(db::links::of_backup(conn, &TenantId::fresh(), &things.backup).await.unwrap().is_empty());
-        assert_eq!(db::links::begin_use(conn, now, &acme, &id, "192.0.2.9", "wget ü").await.unwrap(), 1);
-        assert_eq!(db::links::begin_use(conn, now.plus(9), &acme, &id, "192.0.2.9", "wget").await.unwrap(), 2);
-        let broken =
-            async |conn: &mut Conn, since: i64, from: &str| db::links::broken_use(conn, now.plus(since), &acme, &id, from).await.unwrap();
+        let by = |agent: &'static str| db::links::By { address: "192.0.2.9", agent };
+        assert_eq!(db::links::begin_use(conn, now, &acme, &id, &by("wget ü"), 0).await.unwrap(), Some(1));
+        assert_eq!(db::links::begin_use(conn, now.plus(9), &acme, &id, &by("wget"), 0).await.unwrap(), Some(2));
+        let broken = async |conn: &mut Conn, since: i64, from: &str| {
+            db::links::take_broken_use(conn, now.plus(since), &acme, &id, from).await.unwrap()
+        };
         assert_eq!(broken(conn, 0, "192.0.2.9").await, None, "both still run");
-        db::links::end_use(conn, now.plus(20), &acme, &id, 2, 700, "broken").await.unwrap();
-        assert_eq!((broken(conn, 9, "192.0.2.9").await, broken(conn, 9, "192.0.2.8").await), (Some(2), None));
+        let end = |bytes, outcome| db::links::End { bytes, unsent: 0, outcome };
+        db::links::end_use(conn, now.plus(20), &acme, &id, 2, &end(700, "broken")).await.unwrap();
         assert_eq!(broken(conn, 10, "192.0.2.9").await, None, "it is too long ago");
-        db::links::end_use(conn, now.plus(30), &acme, &id, 2, 1000, "complete").await.unwrap();
+        assert_eq!((broken(conn, 9, "192.0.2.8").await, broken(conn, 9, "192.0.2.9").await), (None, Some(2)));
+        assert_eq!(broken(conn, 9, "192.0.2.9").await, None, "somebody has taken it up");
+        db::links::end_use(conn, now.plus(30), &acme, &id, 2, &end(1000, "complete")).await.unwrap();
         let uses = db::links::uses(conn, &acme, &id).await.unwrap();
         assert_eq!((uses[0].number, uses[0].bytes, uses[0].outcome.as_deref()), (2, 1700, Some("complete")));
         assert_eq!((uses[1].agent.as_str(), uses[1].ended_at, uses.len()), ("wget ü", None, 2));
@@ -62,6 +66,8 @@ async fn says(at: &Installation, token: &str) -> char {
     match downloads::look(&at.app, token).await.unwrap() {
         Landing::Open(_) => 'o',
         Landing::Expired(_) => 'e',
+        Landing::Used(_) => 'x',
+        Landing::Gone(_) => 'g',
         Landing::Revoked => 'r',
         Landing::Unknown => 'u',
     }
@@ -75,7 +81,7 @@ fn a_link_ends_to_the_millisecond_by_the_clock_of_the_database() {
         at.tenant("acme").await;
         let shop = at.add_site("acme", "shop", "test").await;
         let things = at.things(&shop).await;
-        let link = downloads::create(&at.app, &at.admin, &things.backup, Element::Code, Some(1)).await.unwrap();
+        let link = downloads::create(&at.app, &at.admin, &things.backup, Element::Code, Life::hours(Some(1))).await.unwrap();
         assert_eq!((link.state, link.uses, link.expires.as_str()), (LinkState::Open, 0, "2026-11-21T04:00:00Z"));
         assert!(link.page.as_deref().unwrap().starts_with("http://sitekeep.test/d/"), "{:?}", link.page);
         assert_eq!(link.url.clone().unwrap(), format!("{}/{}", link.page.clone().unwrap(), link.filename));
@@ -95,12 +101,12 @@ fn a_link_ends_to_the_millisecond_by_the_clock_of_the_database() {
         assert_eq!(renewed.expires, "2026-11-21T05:00:00Z", "as long as the old one");
         assert_eq!(says(&at, &self::token(&renewed)).await, 'o');
         for hours in [0, 169] {
-            let e = downloads::create(&at.app, &at.admin, &things.backup, Element::Code, Some(hours)).await.unwrap_err();
+            let e = downloads::create(&at.app, &at.admin, &things.backup, Element::Code, Life::hours(Some(hours))).await.unwrap_err();
             assert_eq!(e.class(), Class::Invalid);
         }
-        let e = downloads::create(&at.app, &at.admin, &things.backup, Element::Files, None).await.unwrap_err();
+        let e = downloads::create(&at.app, &at.admin, &things.backup, Element::Files, Life::default()).await.unwrap_err();
         assert_eq!(e.class(), Class::Conflict, "{e}");
-        let e = downloads::create(&at.app, &at.admin, &things.bare, Element::Code, None).await.unwrap_err();
+        let e = downloads::create(&at.app, &at.admin, &things.bare, Element::Code, Life::default()).await.unwrap_err();
         assert_eq!(e.class(), Class::Conflict, "{e}");
     });
 }
@@ -112,7 +118,7 @@ fn a_link_is_as_good_as_whoever_made_it_and_their_tenant() {
         let shop = at.add_site("acme", "shop", "test").await;
         let things = at.things(&shop).await;
         let ann = at.member("ann@example.test", &[(&acme, Role::Developer)]).await;
-        let link = downloads::create(&at.app, &ann, &things.backup, Element::Code, None).await.unwrap();
+        let link = downloads::create(&at.app, &ann, &things.backup, Element::Code, Life::default()).await.unwrap();
         let (token, id) = (token(&link), LinkId(link.id));
         assert_eq!(says(&at, &token).await, 'o');
         let now = at.app.pool.now().await.unwrap();

@@ -4,6 +4,7 @@
 mod admin;
 mod alarms;
 mod dashboard;
+mod downloads;
 mod drills;
 mod letters;
 mod links;
@@ -554,7 +555,8 @@ async fn whole_history(at: &Installation, things: &Things, tenant: &TenantId) {
     queue::enqueue(&mut tx, now, job).await.unwrap();
     let slot = (tenant, &things.environment);
     db::schedules::settle(&mut tx, now, slot, now, SlotState::Queued, None, Some(&things.backup.0)).await.unwrap();
-    db::links::begin_use(&mut tx, now, tenant, &things.link, "192.0.2.1", "wget").await.unwrap();
+    let by = db::links::By { address: "192.0.2.1", agent: "wget" };
+    db::links::begin_use(&mut tx, now, tenant, &things.link, &by, 0).await.unwrap();
     let alarm = NewAlarm {
         id: &AlarmId::fresh(),
         tenant,
@@ -568,6 +570,7 @@ async fn whole_history(at: &Installation, things: &Things, tenant: &TenantId) {
     let repository = db::space::repository(&mut tx, tenant, &SiteId(env.site_id.clone())).await.unwrap().unwrap();
     db::space::measured(&mut tx, now, tenant, &repository.id, 1).await.unwrap();
     tx.commit().await.unwrap();
+    sitekeep::app::downloads::link_to(&at.app, &at.admin, &things.archive, Default::default()).await.unwrap();
 }
 
 #[test]

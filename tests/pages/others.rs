@@ -32,6 +32,8 @@ impl Ids {
             ("restore", theirs.restore.0.clone()),
             ("drill", theirs.drill.0.clone()),
             ("link", theirs.link.0.clone()),
+            ("download", theirs.download.0.clone()),
+            ("archive", theirs.archive.0.clone()),
             ("job", theirs.job.0.clone()),
             ("tenant", world.other.0.clone()),
             ("site", one("select id from sites where tenant_id = ?1")),

@@ -86,6 +86,9 @@ const TABLE: &[Row] = &[
     ("POST", "/backups/{id}/delete",                [No, No, BACKUP, Hidden, BACKUP]),
     ("POST", "/backups/{id}/take-back",             [No, No, BACKUP, Hidden, BACKUP]),
     ("POST", "/backups/{id}/links",                 makers(To("/backups/{id}?link=*"))),
+    ("POST", "/backups/{id}/downloads",             makers(BACKUP)),
+    ("POST", "/downloads/{id}/remove",              makers(To("/backups/*"))),
+    ("POST", "/archives/{id}/links",                makers(To("/backups/*"))),
     ("POST", "/links/{id}/renew",                   makers(To("/backups/*"))),
     ("POST", "/links/{id}/revoke",                  makers(To("/backups/*"))),
     ("GET",  "/drills/{id}",                        members(Page)),
@@ -193,6 +196,7 @@ pub fn request(world: &World, method: &str, route: &str, things: &Things) -> (St
         ("GET", "/environments/{id}/versions") => (format!("{path}?element=code&path=code/x"), String::new()),
         ("POST", "/backups/{id}/note") => (path, form(&[("note", "mine")])),
         ("POST", "/backups/{id}/links") => (format!("{path}?element=code"), String::new()),
+        ("POST", "/backups/{id}/downloads") => (path, form(&[("element", "code"), ("form", "tar.zst"), ("hours", "72"), ("uses", "")])),
         ("POST", "/backups/{id}/delete") => {
             let other = "update environments set last_good_id = ?2 where id = ?1";
             world.db().execute(other, [things.environment.as_str(), backup]).unwrap();
@@ -243,6 +247,8 @@ fn filled(world: &World, route: &str, things: &Things) -> String {
         ["restores", _] => things.restore.0.clone(),
         ["drills", _] => things.drill.0.clone(),
         ["links", _] => things.link.0.clone(),
+        ["downloads", _] => things.download.0.clone(),
+        ["archives", _] => things.archive.0.clone(),
         ["tenants", _] => things.tenant.0.clone(),
         ["admin", "tenants"] if route.contains("{id}") => world.runtime.block_on(world.at.tenant(&chance::word(8))).0,
         ["admin", "accounts"] if route.contains("{id}") => member(&world.acme),

@@ -196,6 +196,10 @@ pub fn mark(world: &World, things: &Things, word: &str) {
     let text = "insert or replace into activity (id, tenant_id, at, account_id, actor, action, object, detail, address)
                 values ('act_' || ?1, ?1, 9e12, null, ?2, ?2, ?2, ?2, ?2)";
     db.execute(text, [&*tenant, word]).unwrap();
+    let text = "update downloads set initiator = ?2, message = ?2, hint = ?2 where id = ?1";
+    assert_eq!(db.execute(text, [things.download.as_str(), word]).unwrap(), 1);
+    let text = "update archives set sha256 = ?2 where id = ?1";
+    assert_eq!(db.execute(text, [things.archive.as_str(), word]).unwrap(), 1);
     let text = "update download_links set created_by_email = ?2 where id = ?1";
     assert_eq!(db.execute(text, [things.link.as_str(), word]).unwrap(), 1);
 }

@@ -12,9 +12,12 @@ use sitekeep::db::backups::{Backup, BackupElement};
 use sitekeep::db::drills::Drill;
 use sitekeep::db::restores::Restore;
 use sitekeep::db::webhooks::NewWebhook;
+use sitekeep::domain::downloads::DownloadState;
 use sitekeep::domain::drill::DrillState;
 use sitekeep::domain::element::Element;
-use sitekeep::domain::ids::{AccountId, BackupId, DrillId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId};
+use sitekeep::domain::ids::{
+    AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId,
+};
 use sitekeep::domain::rights::{Role, Scope};
 use sitekeep::domain::state::{BackupState, Reason, RestoreState};
 use sitekeep::domain::view::AddSite;
@@ -46,6 +49,9 @@ pub struct Things {
     pub drill: DrillId,
     /// To the code of `backup`, made by the administrator.
     pub link: LinkId,
+    /// A prepared download of the code of `backup` that lies ready, by the catalogue alone; and its archive.
+    pub download: DownloadId,
+    pub archive: ArchiveId,
     /// Of the kind that makes a backup; queued.
     pub job: JobId,
     /// A heartbeat that leads into our own network, where it must not go.
@@ -75,7 +81,7 @@ impl Installation {
             mailer: None,
             caller: sitekeep::webhooks::Caller::default(),
             queue: queue::Settings::default(),
-            settings: app::Settings::default(),
+            settings: app::Settings { downloads: app::downloads::Terms { most: i64::MAX, ..Default::default() }, ..Default::default() },
             configured: std::sync::Arc::default(),
         };
         let admin = actor(&app, "admin@example.test", true).await;
@@ -153,6 +159,21 @@ impl Installation {
         id
     }
 
+    /// A download of the backup's code, as if it had been prepared.
+    pub async fn prepared(&self, tenant: &TenantId, backup: &BackupId) -> (DownloadId, ArchiveId) {
+        let (now, mut tx) = (self.app.pool.now().await.unwrap(), self.app.pool.begin().await.unwrap());
+        let (download, archive) = prepared_rows(tenant, backup, &self.admin, now);
+        let (id, of) = (DownloadId(download.id.clone()), ArchiveId(archive.id.clone()));
+        db::downloads::insert(&mut tx, &download, &[archive]).await.unwrap();
+        let object = format!("{of}.test");
+        let made = db::downloads::Made { object: &object, size: 1, sha256: "5eaf" };
+        db::downloads::made(&mut tx, now, tenant, &of, &made).await.unwrap();
+        let end = db::downloads::End { state: DownloadState::Ready, expires: Some(now.plus(Millis::DAY)), message: None, hint: None };
+        assert!(db::downloads::ended(&mut tx, now, tenant, &id, &end).await.unwrap());
+        tx.commit().await.unwrap();
+        (id, of)
+    }
+
     /// Rows as after a backup and a restore of this environment's site, in a new environment beside it.
     pub async fn things(&self, like: &EnvironmentId) -> Things {
         let (now, mut tx) = (self.app.pool.now().await.unwrap(), self.app.pool.begin().await.unwrap());
@@ -207,9 +228,10 @@ impl Installation {
         db::backups::insert(&mut tx, &Backup { job_id: Some(job.0.clone()), ..queued }, &[Element::Code]).await.unwrap();
         tx.commit().await.unwrap();
         let (backup, bare, restore) = (BackupId(backup.id), BackupId(bare.id), RestoreId(restore.id));
-        let link = app::downloads::create(&self.app, &self.admin, &backup, Element::Code, None).await.unwrap();
+        let link = app::downloads::create(&self.app, &self.admin, &backup, Element::Code, app::downloads::Life::default()).await.unwrap();
         let webhook = self.webhook(&tenant, &environment).await;
-        Things { tenant, environment, backup, bare, restore, drill, link: LinkId(link.id), job, webhook }
+        let (download, archive) = self.prepared(&tenant, &backup).await;
+        Things { tenant, environment, backup, bare, restore, drill, link: LinkId(link.id), download, archive, job, webhook }
     }
 }
 
@@ -224,6 +246,8 @@ impl Things {
             restore: RestoreId::fresh(),
             drill: DrillId::fresh(),
             link: LinkId::fresh(),
+            download: DownloadId::fresh(),
+            archive: ArchiveId::fresh(),
             job: JobId::fresh(),
             webhook: WebhookId::fresh(),
         }
@@ -297,6 +321,39 @@ pub fn drill_row(env: &db::environments::Environment, backup: &str, now: Millis)
         finished_at: None,
         restore_took: None,
     }
+}
+
+/// A download of a backup's code, asked for by somebody, with its archive.
+pub fn prepared_rows(tenant: &TenantId, backup: &BackupId, by: &Actor, now: Millis) -> (db::downloads::Download, db::downloads::Archive) {
+    let download = db::downloads::Download {
+        id: DownloadId::fresh().0,
+        tenant_id: tenant.0.clone(),
+        backup_id: backup.0.clone(),
+        state: "queued".into(),
+        form: "tar.gz".into(),
+        hours: 24,
+        uses: None,
+        account_id: by.account.0.clone(),
+        initiator: by.email.clone(),
+        job_id: None,
+        created_at: now.0,
+        finished_at: None,
+        expires_at: None,
+        message: None,
+        hint: None,
+    };
+    let archive = db::downloads::Archive {
+        id: ArchiveId::fresh().0,
+        tenant_id: tenant.0.clone(),
+        download_id: download.id.clone(),
+        backup_id: backup.0.clone(),
+        element: "code".into(),
+        form: "tar.gz".into(),
+        object: None,
+        size: None,
+        sha256: None,
+    };
+    (download, archive)
 }
 
 /// The first step of a restore, planned.

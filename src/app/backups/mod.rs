@@ -13,7 +13,7 @@ pub use trash::{delete, take_back};
 pub(crate) use read::{Manifest, RowCounts, read_element};
 pub(crate) use run::{forget_orphans, prove};
 pub use run::{run, settle};
-pub(crate) use views::file_name;
+pub(crate) use views::{file_name, named};
 
 use super::{App, access, access::Actor, environments, from_json, plans};
 use crate::app::activity;

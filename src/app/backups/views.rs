@@ -96,6 +96,11 @@ pub(crate) fn file_name(backup: &Row, element: Element, engine: &str) -> String 
         (Element::Database, _) => "sql.gz",
         _ => "tar.gz",
     };
+    named(backup, element, extension)
+}
+
+/// The same with another ending.
+pub(crate) fn named(backup: &Row, element: Element, ending: &str) -> String {
     let at = Millis(backup.created_at).for_file_names();
-    format!("{}_{}_{at}_{element}.{extension}", backup.site, backup.environment)
+    format!("{}_{}_{at}_{element}.{ending}", backup.site, backup.environment)
 }

@@ -1,29 +1,43 @@
 //! Downloads: links to one element of a backup, which open without signing in until they expire or are taken back.
 //!
 //! A link is good as long as whoever made it may still download: that is asked again each time it is used, and every two
-//! seconds while it is used ([`stream`]). How its text is made: [`token`].
+//! seconds while it is used ([`stream`]). How its text is made: [`token`]. It leads to what is written while it is sent
+//! ([`content`]), or to an archive that was prepared: asked for in [`prepared`], made by a job in [`prepare`], and gone
+//! when its time is over ([`sweep`]).
 
+mod content;
+mod prepare;
+mod prepared;
+mod slots;
 mod stream;
+mod sweep;
 mod token;
+mod views;
 
-pub use stream::{Asked, Download, Head, Opened, open, stop_all};
+pub use prepare::{run, settle};
+pub use prepared::{JOB, Terms, create as prepare, find as find_prepared, link_to, list as list_prepared, remove};
+pub use slots::stop_all;
+pub use stream::{Asked, Download, Head, Opened, open};
+pub use sweep::sweep;
 
-use super::{App, access, access::Actor, backups, browse, from_json};
+use super::{App, access, access::Actor, browse};
 use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::sql::Conn;
-use crate::base::words::percent;
 use crate::db;
 use crate::db::backups::{Backup, BackupElement};
+use crate::db::downloads::Archive;
 use crate::db::links::Link;
 use crate::domain::browse::Inner;
+use crate::domain::downloads::{DownloadState, MOST_USES};
 use crate::domain::element::Element;
-use crate::domain::ids::{BackupId, EnvironmentId, LinkId, TenantId};
-use crate::domain::links::{DownloadLink, HOURS, LinkState, LinkUse, MOST_HOURS, Offer, Part};
+use crate::domain::ids::{ArchiveId, BackupId, DownloadId, EnvironmentId, LinkId, TenantId};
+use crate::domain::links::{DownloadLink, HOURS, LinkUse, MOST_HOURS, Offer, Part};
 use crate::domain::rights::Right;
 use crate::domain::state::BackupState;
 use token::Signer;
+use views::{address, offer, view_of};
 
 const HOUR: i64 = 3600 * Millis::SECOND;
 
@@ -33,6 +47,10 @@ pub enum Landing {
     Open(Offer),
     /// Good once; [`renew`] makes another, for who may.
     Expired(Offer),
+    /// Used as often as it may be.
+    Used(Offer),
+    /// What was prepared is gone, before its link.
+    Gone(Offer),
     /// Taken back, or whoever made it may not download any more: the two are not told apart.
     Revoked,
     Unknown,
@@ -44,14 +62,44 @@ struct Found {
     link: Link,
     backup: Backup,
     element: BackupElement,
+    /// What was prepared, where it leads to that, and how that stands.
+    archive: Option<(Archive, DownloadState)>,
 }
 
-/// Makes a link to an element of a backup. `hours`: 1 to 168, 24 by default.
+/// How long a link lives in hours (1 to 168, 24 by default), and how often it may be used (1 to 1000, or as often as one
+/// likes).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    pub hours: Option<u32>,
+    pub uses: Option<u32>,
+}
+
+impl Life {
+    pub fn hours(hours: Option<u32>) -> Self {
+        Self { hours, uses: None }
+    }
+
+    /// Its hours and uses.
+    fn checked(self) -> Result<(u32, Option<u32>)> {
+        let hours = self.hours.unwrap_or(HOURS);
+        if !(1..=MOST_HOURS).contains(&hours) {
+            return Err(Error::invalid(format!("a link cannot live for {hours} hours")).hint("choose 1 hour to 168 hours, which is 7 days"));
+        }
+        match self.uses {
+            Some(uses) if !(1..=MOST_USES).contains(&uses) => {
+                Err(Error::invalid(format!("a link cannot be used {uses} times")).hint(format!("choose 1 to {MOST_USES}")))
+            }
+            uses => Ok((hours, uses)),
+        }
+    }
+}
+
+/// Makes a link to an element of a backup.
 ///
 /// # Errors
-/// `Invalid` for another number of hours; `Conflict` while there is nothing to download yet.
-pub async fn create(app: &App, actor: &Actor, backup: &BackupId, element: Element, hours: Option<u32>) -> Result<DownloadLink> {
-    make(app, actor, backup, element, None, hours).await
+/// `Invalid` for a life that no link has; `Conflict` while there is nothing to download yet.
+pub async fn create(app: &App, actor: &Actor, backup: &BackupId, element: Element, life: Life) -> Result<DownloadLink> {
+    make(app, actor, backup, element, None, life).await
 }
 
 /// The same to one file or folder of an element, which must be there.
@@ -64,47 +112,44 @@ pub async fn create_inside(
     backup: &BackupId,
     element: Element,
     path: &Inner,
-    hours: Option<u32>,
+    life: Life,
 ) -> Result<DownloadLink> {
     if path.is_root() {
-        return create(app, actor, backup, element, hours).await;
+        return create(app, actor, backup, element, life).await;
     }
     let part = browse::part(app, actor, backup, element, path).await?;
-    make(app, actor, backup, element, Some(part), hours).await
+    make(app, actor, backup, element, Some(part), life).await
 }
 
-async fn make(
-    app: &App,
-    actor: &Actor,
-    backup: &BackupId,
-    element: Element,
-    part: Option<Part>,
-    hours: Option<u32>,
-) -> Result<DownloadLink> {
-    let hours = hours.unwrap_or(HOURS);
-    if !(1..=MOST_HOURS).contains(&hours) {
-        return Err(Error::invalid(format!("a link cannot live for {hours} hours")).hint("choose 1 hour to 168 hours, which is 7 days"));
-    }
+async fn make(app: &App, actor: &Actor, backup: &BackupId, element: Element, part: Option<Part>, life: Life) -> Result<DownloadLink> {
+    let (hours, uses) = life.checked()?;
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let row = access::backup(&mut tx, actor, backup, Right::Download).await?;
     let tenant = TenantId(row.tenant_id.clone());
     let held = usable(&mut tx, &row, element).await?;
-    let mut link = fresh(actor, &row, element, now, now.plus(i64::from(hours) * HOUR));
+    let mut link = fresh((&actor.account.0, &actor.email), &row, element, now, hours);
+    link.max_uses = uses.map(i64::from);
     if let Some(part) = &part {
         link.path = Some(format!("{}{}", part.path.query(), if part.is_folder() { "/" } else { "" }));
         link.path_size = part.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX));
     }
-    link.secret_hash = Signer::of(&app.sealer).sign(&link).sha256();
-    db::links::insert(&mut tx, &link).await?;
+    insert(&mut tx, app, &mut link).await?;
     let what = part.map_or_else(|| element.to_string(), |part| format!("{element}: {}", part.path.shown()));
     let detail = format!("{what} of {}, for {hours} h", address(&row));
     activity::record(&mut tx, now, actor, Some(&tenant), "download.link", &link.id, &detail).await?;
     tx.commit().await?;
-    view_of(app, now, &Found { link, backup: row, element: held })
+    view_of(app, now, &Found { link, backup: row, element: held, archive: None })
 }
 
-fn fresh(actor: &Actor, backup: &Backup, element: Element, now: Millis, expires: Millis) -> Link {
+/// Writes a link that was made, with the hash of its text.
+async fn insert(conn: &mut Conn, app: &App, link: &mut Link) -> Result<()> {
+    link.secret_hash = Signer::of(&app.sealer).sign(link).sha256();
+    db::links::insert(conn, link).await
+}
+
+/// `by`: the account and its address.
+fn fresh(by: (&str, &str), backup: &Backup, element: Element, now: Millis, hours: u32) -> Link {
     Link {
         id: LinkId::fresh().0,
         tenant_id: backup.tenant_id.clone(),
@@ -112,11 +157,13 @@ fn fresh(actor: &Actor, backup: &Backup, element: Element, now: Millis, expires:
         element: element.name().into(),
         path: None,
         path_size: None,
+        archive_id: None,
+        max_uses: None,
         secret_hash: String::new(),
-        created_by: actor.account.0.clone(),
-        created_by_email: actor.email.clone(),
+        created_by: by.0.to_owned(),
+        created_by_email: by.1.to_owned(),
         created_at: now.0,
-        expires_at: expires.0,
+        expires_at: now.plus(i64::from(hours) * HOUR).0,
         revoked_at: None,
         revoked_by: None,
         uses: 0,
@@ -193,14 +240,21 @@ pub async fn revoke(app: &App, actor: &Actor, id: &LinkId) -> Result<DownloadLin
 }
 
 /// A new link to the same thing, with as long a life as the old one had.
+///
+/// # Errors
+/// `Conflict` when what was prepared is gone.
 pub async fn renew(app: &App, actor: &Actor, id: &LinkId) -> Result<DownloadLink> {
     let mut conn = app.pool.get().await?;
     let link = access::link(&mut conn, actor, id, Right::Download).await?;
     drop(conn);
     let hours = u32::try_from((link.expires_at - link.created_at) / HOUR).unwrap_or(HOURS).clamp(1, MOST_HOURS);
+    let life = Life { hours: Some(hours), uses: link.max_uses.and_then(|uses| u32::try_from(uses).ok()) };
+    if let Some(archive) = link.archive_id {
+        return link_to(app, actor, &ArchiveId(archive), life).await;
+    }
     let (backup, element) = (BackupId(link.backup_id.clone()), Element::parse(&link.element)?);
     let path = part_of(&link).map(|part| part.path).unwrap_or_default();
-    create_inside(app, actor, &backup, element, &path, Some(hours)).await
+    create_inside(app, actor, &backup, element, &path, life).await
 }
 
 /// Who used a link, newest first.
@@ -223,40 +277,49 @@ pub async fn uses(app: &App, actor: &Actor, id: &LinkId) -> Result<Vec<LinkUse>>
 /// What the page of a link shows. Looking is no use of it.
 pub async fn look(app: &App, token: &str) -> Result<Landing> {
     Ok(match judge(app, token).await? {
+        Judged::Good(found) if found.is_used_up() => Landing::Used(offer(&found)?),
         Judged::Good(found) => Landing::Open(offer(&found)?),
-        Judged::Expired(found) => Landing::Expired(offer(&found)?),
-        Judged::Revoked => Landing::Revoked,
-        Judged::Unknown => Landing::Unknown,
+        Judged::Bad(landing) => *landing,
     })
 }
 
 enum Judged {
+    /// Good, but it may be used up: whoever goes on with a use is not told so.
     Good(Box<Found>),
-    Expired(Box<Found>),
-    Revoked,
-    Unknown,
+    /// Never [`Landing::Open`].
+    Bad(Box<Landing>),
 }
 
 /// The signature first, before anything is looked up; then the row; then whoever made it; the expiry last, by the clock of
 /// the database.
 async fn judge(app: &App, token: &str) -> Result<Judged> {
     let signer = Signer::of(&app.sealer);
-    let Some(claim) = signer.verify(token) else { return Ok(Judged::Unknown) };
+    let Some(claim) = signer.verify(token) else { return Ok(bad(Landing::Unknown)) };
     let now = app.pool.now().await?;
     let mut conn = app.pool.get().await?;
     let Some(link) = db::links::find(&mut conn, &claim.id).await?.filter(|link| signer.is_of(&claim, token, link)) else {
-        return Ok(Judged::Unknown);
+        return Ok(bad(Landing::Unknown));
     };
     if !stands(&mut conn, &link).await? {
-        return Ok(Judged::Revoked);
+        return Ok(bad(Landing::Revoked));
     }
     let expired = now.0 >= link.expires_at;
-    let Some(found) = complete(&mut conn, link).await? else { return Ok(Judged::Unknown) };
+    let Some(found) = complete(&mut conn, link).await? else { return Ok(bad(Landing::Unknown)) };
     let deleted = found.backup.deleted_at.is_some();
+    let state = found.archive.as_ref().map(|(_, state)| *state);
     if deleted || !BackupState::parse(&found.backup.state)?.is_usable() || found.element.snapshot.is_none() {
-        return Ok(Judged::Revoked);
+        return Ok(bad(Landing::Revoked));
     }
-    Ok(if expired { Judged::Expired(Box::new(found)) } else { Judged::Good(Box::new(found)) })
+    Ok(match state {
+        Some(DownloadState::Removed) => bad(Landing::Revoked),
+        Some(state) if state != DownloadState::Ready => bad(Landing::Gone(offer(&found)?)),
+        _ if expired => bad(Landing::Expired(offer(&found)?)),
+        _ => Judged::Good(Box::new(found)),
+    })
+}
+
+fn bad(landing: Landing) -> Judged {
+    Judged::Bad(Box::new(landing))
 }
 
 /// Not taken back, its tenant active, and whoever made it may still download.
@@ -277,12 +340,20 @@ async fn complete(conn: &mut Conn, link: Link) -> Result<Option<Found>> {
     let (tenant, id) = (TenantId(link.tenant_id.clone()), BackupId(link.backup_id.clone()));
     let Some(backup) = db::backups::find(conn, &id).await?.filter(|b| b.tenant_id == link.tenant_id) else { return Ok(None) };
     let elements = db::backups::elements(conn, &tenant, &id).await?;
-    let element = elements.into_iter().find(|e| e.element == link.element);
-    Ok(element.map(|element| Found { link, backup, element }))
+    let Some(element) = elements.into_iter().find(|e| e.element == link.element) else { return Ok(None) };
+    let archive = match &link.archive_id {
+        Some(id) => Some(archive_with(conn, &ArchiveId(id.clone())).await?),
+        None => None,
+    };
+    Ok(Some(Found { link, backup, element, archive }))
 }
 
-fn address(backup: &Backup) -> String {
-    format!("{}/{}.{}", backup.tenant, backup.site, backup.environment)
+/// An archive, and how what it belongs to stands.
+async fn archive_with(conn: &mut Conn, id: &ArchiveId) -> Result<(Archive, DownloadState)> {
+    let archive = db::downloads::archive(conn, id).await?.ok_or_else(|| access::hidden("archive"))?;
+    let download = db::downloads::find(conn, &DownloadId(archive.download_id.clone())).await?;
+    let download = download.ok_or_else(|| Error::internal("an archive without its download"))?;
+    Ok((archive, DownloadState::parse(&download.state)?))
 }
 
 /// The file or folder that a link leads to, where that is not a whole element.
@@ -297,66 +368,7 @@ impl Found {
         Element::parse(&self.link.element)
     }
 
-    fn manifest(&self) -> Result<serde_json::Value> {
-        from_json("manifest", &self.element.manifest)
+    fn is_used_up(&self) -> bool {
+        self.link.max_uses.is_some_and(|most| self.link.uses >= most)
     }
-
-    fn filename(&self) -> Result<String> {
-        if let Some(part) = part_of(&self.link) {
-            return Ok(part.filename());
-        }
-        let manifest = self.manifest()?;
-        let engine = manifest.get("engine").and_then(|v| v.as_str()).unwrap_or_default();
-        Ok(backups::file_name(&self.backup, self.element()?, engine))
-    }
-}
-
-fn offer(found: &Found) -> Result<Offer> {
-    Ok(Offer {
-        link: found.link.id.clone(),
-        backup: found.backup.id.clone(),
-        environment: address(&found.backup),
-        element: found.element()?,
-        filename: found.filename()?,
-        size: found.element.size.unsigned_abs(),
-        files: found.element.files.unsigned_abs(),
-        part: part_of(&found.link),
-        taken: Millis(found.backup.created_at),
-        expires: Millis(found.link.expires_at),
-    })
-}
-
-fn view_of(app: &App, now: Millis, found: &Found) -> Result<DownloadLink> {
-    let link = &found.link;
-    let state = match link.revoked_at {
-        Some(_) => LinkState::Revoked,
-        None if now.0 >= link.expires_at => LinkState::Expired,
-        None => LinkState::Open,
-    };
-    let filename = found.filename()?;
-    let page = (state == LinkState::Open).then(|| format!("{}/d/{}", app.public_url, Signer::of(&app.sealer).sign(link).expose()));
-    let iso = |at: Option<i64>| at.map(|at| Millis(at).iso());
-    let part = part_of(link);
-    let size = part.as_ref().map_or(found.element.size.unsigned_abs(), |part| part.size.unwrap_or_default());
-    let (path, path_hex) = part.map(|part| part.path.text()).unzip();
-    Ok(DownloadLink {
-        id: link.id.clone(),
-        backup: link.backup_id.clone(),
-        environment: address(&found.backup),
-        element: found.element()?,
-        path,
-        path_hex: path_hex.flatten(),
-        url: page.as_ref().map(|page| format!("{page}/{}", percent(&filename))),
-        page,
-        filename,
-        size,
-        state,
-        created: Millis(link.created_at).iso(),
-        created_by: link.created_by_email.clone(),
-        expires: Millis(link.expires_at).iso(),
-        revoked: iso(link.revoked_at),
-        revoked_by: link.revoked_by.clone(),
-        uses: link.uses.unsigned_abs(),
-        last_used: iso(link.last_used_at),
-    })
 }

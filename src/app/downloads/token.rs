@@ -65,8 +65,10 @@ impl Signer {
     }
 
     fn binding(&self, link: &Link) -> String {
-        // A link to a whole element is bound as it was before there were others: it stays good.
-        let parts = [Some(&link.id), Some(&link.tenant_id), Some(&link.backup_id), Some(&link.element), link.path.as_ref()];
+        // A link to a whole element is bound as it was before there were others: it stays good. No path begins like an archive.
+        let archive = link.archive_id.as_ref().map(|id| format!("/archive/{id}"));
+        let parts =
+            [Some(&link.id), Some(&link.tenant_id), Some(&link.backup_id), Some(&link.element), link.path.as_ref(), archive.as_ref()];
         let bytes: Vec<u8> =
             parts.iter().flatten().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part.as_bytes()].concat()).collect();
         base64url(&hmac(&self.binding, &[&bytes, &link.expires_at.to_be_bytes()])[..BINDING])
@@ -101,6 +103,8 @@ mod tests {
             element: "files".into(),
             path: None,
             path_size: None,
+            archive_id: None,
+            max_uses: None,
             secret_hash: String::new(),
             created_by: String::new(),
             created_by_email: String::new(),
@@ -171,12 +175,13 @@ mod tests {
         let sealer = Sealer::ephemeral();
         let signer = Signer::of(&sealer);
         let (token, row) = signed(&signer, link());
-        let changes: [fn(&mut Link); 6] = [
+        let changes: [fn(&mut Link); 7] = [
             |l| l.expires_at += 1,
             |l| l.tenant_id = TenantId::fresh().0,
             |l| l.backup_id = BackupId::fresh().0,
             |l| l.element = "code".into(),
             |l| l.path = Some("files/a".into()),
+            |l| l.archive_id = Some("arc_x".into()),
             |l| l.secret_hash = Secret::new("x").sha256(),
         ];
         for (n, change) in changes.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! `backup:get`: a link to one file of a backup, or the file itself.
+//! `backup:get`: a link to one file of a backup, or the file itself. What is prepared first is gone on with when it breaks
+//! off, and its hash is checked ([`super::resume`]).
 
 use super::{newest_with, usual};
 use crate::base::chance;
@@ -7,9 +8,12 @@ use crate::base::units;
 use crate::cli::choose;
 use crate::cli::client::escaped;
 use crate::cli::exit::Exit;
+use crate::cli::follow::ask;
+use crate::cli::jobs;
 use crate::cli::output::{Cell, Column, Sheet, column};
 use crate::cli::session::Session;
 use crate::domain::browse::Inner;
+use crate::domain::downloads::{Archive, Download, DownloadState, Form, LinkArchive, PrepareDownload};
 use crate::domain::element::Element;
 use crate::domain::links::{CreateLink, DownloadLink};
 use crate::domain::view::{Backup, Environment};
@@ -42,9 +46,18 @@ pub struct Get {
     /// A file or directory to download to; what is there is never overwritten
     #[arg(long, value_name = "PATH")]
     pub to: Option<PathBuf>,
+    /// Have an archive prepared first: a download of it that breaks off is gone on with, and its hash is checked
+    #[arg(long, conflicts_with = "path")]
+    pub prepare: bool,
+    /// How files and code are packed with --prepare: tar.gz, tar.zst or zip [default: tar.gz]
+    #[arg(long, requires = "prepare")]
+    pub form: Option<String>,
     /// How long the link is good: 1 to 168 hours [default: 24]
     #[arg(long)]
     pub hours: Option<u32>,
+    /// How often the link may be used [default: as often as one likes]
+    #[arg(long)]
+    pub uses: Option<u32>,
 }
 
 const LINK: &[Column] = &[
@@ -70,18 +83,63 @@ pub fn get(s: &mut Session<'_>, args: &Get) -> Result<Exit> {
         }
     };
     let name = backup.elements.iter().find(|e| e.element == element).map(|e| e.filename.clone());
-    if let (Some(to), None) = (&args.to, &args.path) {
-        free(to, name.as_deref().unwrap_or_default())?; // before there is a link
+    // Before there is a link, or anything is prepared; of what is prepared the name is known later.
+    if let (Some(to), None) = (&args.to, &args.path)
+        && !(args.prepare && to.is_dir())
+    {
+        free(to, name.as_deref().unwrap_or_default())?;
     }
-    let link: DownloadLink = s.client()?.post(&format!("/backups/{}/links", escaped(&backup.id)), &asked(args, element))?.body;
+    let link = match args.prepare {
+        true => match prepared(s, args, &backup, element)? {
+            Ready::Link(link) => *link,
+            Ready::Ended(exit) => return Ok(exit),
+        },
+        false => s.client()?.post(&format!("/backups/{}/links", escaped(&backup.id)), &asked(args, element))?.body,
+    };
     match &args.to {
         Some(to) => {
             let target = free(to, &link.filename.replace('/', "_"))?;
-            fetch(s, &link, &target)?;
+            match &link.sha256 {
+                Some(hash) => super::resume::fetch(s, &link, hash, &target)?,
+                None => fetch(s, &link, &target)?,
+            }
         }
         None => print(s, &link)?,
     }
     Ok(Exit::Good)
+}
+
+/// What came of having an archive prepared.
+enum Ready {
+    Link(Box<DownloadLink>),
+    Ended(Exit),
+}
+
+/// A link to an archive of the element: one that lies ready already, or one that is prepared now.
+fn prepared(s: &mut Session<'_>, args: &Get, backup: &Backup, element: Element) -> Result<Ready> {
+    let form = args.form.as_deref().map(Form::parse).transpose()?.unwrap_or(Form::TarGz).of_trees()?;
+    let path = format!("/backups/{}/downloads", escaped(&backup.id));
+    let there: Vec<Download> = s.client()?.get(&path)?;
+    let fits = |a: &&Archive| a.element == element && (element == Element::Database || a.form == form);
+    let archive = |d: &Download| d.archives.iter().find(fits).map(|a| a.id.clone());
+    let ready = there.iter().filter(|d| d.state == DownloadState::Ready).find_map(archive);
+    let archive = match ready {
+        Some(id) => id,
+        None => {
+            let wish = PrepareDownload { elements: vec![element], form: Some(form), hours: args.hours, uses: args.uses };
+            let queued = s.client()?.queue::<Download>(&path, &wish)?.body;
+            let job = queued.job.clone().ok_or_else(|| Error::internal("the server did not say which job prepares"))?;
+            let (_, exit) = jobs::wait(s, &job)?;
+            if exit != Exit::Good {
+                return Ok(Ready::Ended(exit));
+            }
+            let done: Download = ask(s, &format!("/downloads/{}", escaped(&queued.id)), &job)?;
+            archive(&done).ok_or_else(|| Error::internal("the server prepared something else"))?
+        }
+    };
+    let life = LinkArchive { hours: args.hours, uses: args.uses };
+    let link = s.client()?.post(&format!("/archives/{}/links", escaped(&archive)), &life)?.body;
+    Ok(Ready::Link(Box::new(link)))
 }
 
 fn chosen(s: &mut Session<'_>, environment: &Environment, id: Option<&str>, element: Element) -> Result<Backup> {
@@ -94,7 +152,7 @@ fn chosen(s: &mut Session<'_>, environment: &Environment, id: Option<&str>, elem
 fn asked(args: &Get, element: Element) -> CreateLink {
     let path = args.path.as_ref().map(|path| Inner::of_path(path).text());
     let (path, path_hex) = path.unzip();
-    CreateLink { element, path, path_hex: path_hex.flatten(), hours: args.hours }
+    CreateLink { element, path, path_hex: path_hex.flatten(), hours: args.hours, uses: args.uses }
 }
 
 pub(super) fn one(text: &str) -> Result<Element> {
@@ -114,11 +172,11 @@ fn free(to: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-fn taken(target: &Path) -> Error {
+pub(super) fn taken(target: &Path) -> Error {
     Error::conflict(format!("Target file {} already exists.", target.display())).hint("name another one, or move it away first")
 }
 
-fn address(link: &DownloadLink) -> Result<&str> {
+pub(super) fn address(link: &DownloadLink) -> Result<&str> {
     link.url.as_deref().ok_or_else(|| Error::internal("the server made a link that is not open"))
 }
 
@@ -176,7 +234,7 @@ fn write(body: &mut dyn Read, part: &Path) -> Result<u64> {
     Ok(size)
 }
 
-fn place(part: &Path, target: &Path) -> Result<()> {
+pub(super) fn place(part: &Path, target: &Path) -> Result<()> {
     match rustix::fs::renameat_with(CWD, part, CWD, target, RenameFlags::NOREPLACE) {
         Err(rustix::io::Errno::EXIST) => Err(taken(target)),
         other => other.context(|| format!("naming {}", target.display())),

@@ -3,6 +3,7 @@
 mod browse;
 mod create;
 mod get;
+mod resume;
 mod sheets;
 
 pub use browse::{Browse, Versions, browse, versions};

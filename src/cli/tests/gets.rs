@@ -68,6 +68,104 @@ fn a_download_that_breaks_off_leaves_nothing_in_the_way() {
     assert!(!std::fs::read_dir(&person.home).unwrap().flatten().any(|e| e.file_name().to_string_lossy().contains("shop_live")));
 }
 
+const HASH: &str = "ed6a79ee2ef2df03a57fa1ed0aa93cc24ffc2ff36c8dfdc3eda86a5bcf2e8a79";
+
+fn archive(state: &str) -> Value {
+    let archives = json!([{ "id": "arc_1", "element": "files", "form": "tar.gz", "filename": NAME, "size": 9, "sha256": HASH }]);
+    json!({
+        "id": "dwn_1", "backup": "bak_1", "environment": "acme/shop.live", "state": state, "created": "2026-11-21T03:00:00Z",
+        "created_by": "ann@example.org", "finished": null, "expires": null, "message": null, "hint": null, "job": "job_1",
+        "archives": archives
+    })
+}
+
+/// A far end at which the archive lies ready, with this hash.
+fn with_archive(hash: &str) -> FarEnd {
+    let far = shop();
+    far.says("GET /backups/bak_1/downloads", json!([archive("removed"), archive("ready")]));
+    let mut link = link(&far);
+    (link["sha256"], link["archive"]) = (hash.into(), "arc_1".into());
+    far.says("POST /archives/arc_1/links", link);
+    far
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    crate::base::secret::hex(&sha2::Sha256::digest(bytes))
+}
+
+fn get(person: &Person, to: &std::path::Path) -> (u8, String) {
+    let done = person.run_words(&["backup:get", "shop.live", "--prepare", "--to", to.to_str().unwrap()]);
+    (done.code, done.err)
+}
+
+#[test]
+fn what_breaks_off_is_gone_on_with_at_once_and_at_the_next_call() {
+    let far = with_archive(&sha256(b"the bytes"));
+    let file = format!("GET /d/to.ken/{NAME}");
+    far.on(&file, Answer::Text(200, "Transfer-Encoding: chunked", "4\r\nthe \r\n"));
+    far.on(&file, Answer::Text(206, "Content-Range: bytes 4-8/9\r\nTransfer-Encoding: chunked", "2\r\nby\r\n"));
+    for _ in 0..4 {
+        far.on(&file, Answer::Silence);
+    }
+    far.on(&file, Answer::Text(206, "Content-Range: bytes 6-8/9", "tes"));
+    let person = Person::at(&far);
+    let target = person.home.join("mine.tar.gz");
+    let (code, said) = get(&person, &target);
+    assert!(code == 7 && said.contains("6 B of 9 B are there") && said.contains("the same command goes on"), "{code} {said}");
+    assert!(!target.exists(), "no part is called a backup");
+    let (code, said) = get(&person, &target);
+    assert!(code == 0 && said.contains("from 6 B on") && said.contains("SHA-256"), "{code} {said}");
+    assert_eq!(std::fs::read(&target).unwrap(), b"the bytes");
+    assert!(!std::fs::read_dir(&person.home).unwrap().flatten().any(|e| e.file_name().to_string_lossy().ends_with(".part")));
+    let asked: Vec<_> = far
+        .seen()
+        .into_iter()
+        .filter(|s| s.what == file)
+        .map(|s| (s.headers.get("range").cloned(), s.headers.get("if-range").cloned()))
+        .collect();
+    assert_eq!(asked[0], (None, None));
+    assert_eq!(asked[1], (Some("bytes=4-".into()), Some(format!("\"{}\"", sha256(b"the bytes")))));
+    assert_eq!(asked.last().unwrap().0.as_deref(), Some("bytes=6-"));
+}
+
+#[test]
+fn what_has_another_hash_is_not_kept_and_another_file_begins_anew() {
+    let far = with_archive(&sha256(b"the bytes"));
+    let file = format!("GET /d/to.ken/{NAME}");
+    far.on(&file, Answer::Text(200, "X-None: x", "the bytez"));
+    far.on(&file, Answer::Text(200, "Transfer-Encoding: chunked", "4\r\nold \r\n"));
+    // Asked for the rest of what it has no more, the server gives all of what it has.
+    far.on(&file, Answer::Text(200, "X-None: x", "the bytes"));
+    let person = Person::at(&far);
+    let (code, said) = get(&person, &person.home);
+    assert!(code == 1 && said.contains("has the SHA-256"), "{code} {said}");
+    assert!(!std::fs::read_dir(&person.home).unwrap().flatten().any(|e| e.file_name().to_string_lossy().contains("shop_live")));
+    let (code, said) = get(&person, &person.home);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(std::fs::read(person.home.join(NAME)).unwrap(), b"the bytes");
+    let (code, said) = get(&person, &person.home);
+    assert!(code == 6 && said.contains("already exists"), "{code} {said}");
+}
+
+#[test]
+fn get_has_an_archive_prepared_where_none_lies_ready() {
+    let far = shop();
+    far.says("GET /backups/bak_1/downloads", json!([]));
+    far.says("POST /backups/bak_1/downloads", archive("queued"));
+    far.says("GET /jobs/job_1", samples::job("succeeded", ""));
+    far.says("GET /downloads/dwn_1", archive("ready"));
+    let mut link = link(&far);
+    (link["sha256"], link["archive"]) = (HASH.into(), "arc_1".into());
+    far.says("POST /archives/arc_1/links", link);
+    let done = Person::at(&far).run("backup:get shop.live --prepare --hours=2 --uses=1");
+    assert_eq!((done.code, done.out.as_str()), (0, &*format!("https://elsewhere.example.org/d/to.ken/{NAME}\n")), "{}", done.err);
+    assert_eq!(far.only("POST /backups/bak_1/downloads").body, json!({ "elements": ["files"], "form": "tar.gz", "hours": 2, "uses": 1 }));
+    assert_eq!(far.only("POST /archives/arc_1/links").body, json!({ "hours": 2, "uses": 1 }));
+    let done = Person::at(&far).run("backup:get shop.live --prepare --form=rar");
+    assert!(done.code == 2, "{}", done.err);
+}
+
 #[test]
 fn get_says_what_it_does_not_take() {
     let far = shop();

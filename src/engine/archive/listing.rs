@@ -22,10 +22,7 @@ pub(super) struct Listing {
 
 impl Listing {
     pub fn new() -> Result<Self> {
-        let what = || "making a temporary file for the list of contents";
-        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let file = rustix::fs::open(std::env::temp_dir(), flags, Mode::from_raw_mode(0o600)).context(what)?;
-        Ok(Self { lines: BufWriter::new(file.into()), size: 0 })
+        Ok(Self { lines: BufWriter::new(unnamed()?), size: 0 })
     }
 
     pub fn file(&mut self, path: &Path, size: u64, sha256: &str) -> Result<()> {
@@ -60,6 +57,14 @@ impl Listing {
         let size = before.len() as u64 + self.size + after.len() as u64;
         Ok((size, std::io::Cursor::new(before).chain(file).chain(after.as_bytes())))
     }
+}
+
+/// A temporary file without a name.
+pub(super) fn unnamed() -> Result<File> {
+    let what = || "making a temporary file for the list of contents";
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let file = rustix::fs::open(std::env::temp_dir(), flags, Mode::from_raw_mode(0o600)).context(what)?;
+    Ok(file.into())
 }
 
 /// A path as text; where it is not text, its bytes beside it.

@@ -1,13 +1,14 @@
-//! Snapshots as files that people take away: `.tar.gz` with a list of its contents, `.sql.gz`, `.gz`.
+//! Snapshots as files that people take away: `.tar.gz`, `.tar.zst` or `.zip` with a list of its contents, `.sql.gz`, `.gz`.
 //!
-//! Nothing is prepared: an archive is written while it is read, in a few megabytes of memory. So there is one rule above
+//! An archive is written while it is read, in a few megabytes of memory, and often sent at once. So there is one rule above
 //! all: what is not whole must not look whole. A compressed file ends with a sum and a length; when anything goes wrong
 //! they are never written ([`compressed`]), and every program that unpacks it says that it breaks off.
 
 mod listing;
 mod tape;
+mod zip;
 
-use super::feed::{Fed, Feed, Head};
+use super::feed::{Fed, Feed, Head, Heads};
 use super::repository::Session;
 use crate::base::clock::Millis;
 use crate::base::error::{Context, Error, Result};
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use listing::Listing;
-use rustic_core::repofile::NodeType;
+use rustic_core::repofile::{Metadata, NodeType};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -24,9 +25,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tape::{Tape, What};
+use zip::Zip;
 
 /// Uploads hardly shrink, and code shrinks well at any level: speed is worth more than the last percent.
 const LEVEL: u32 = 4;
+const ZSTD_LEVEL: i32 = 3;
 
 /// What an archive is of, for its manifest.
 #[derive(Clone, Debug, Default)]
@@ -94,50 +97,76 @@ pub(super) fn single(content: &mut dyn Read, path: &Path, about: &About, sink: &
 pub(super) fn pour(from: &mut dyn Read, to: &mut dyn Write) -> Result<()> {
     let mut buffer = vec![0u8; 128 << 10];
     loop {
-        match from.read(&mut buffer).map_err(ours)? {
+        match from.read(&mut buffer)? {
             0 => return Ok(()),
             n => to.write_all(&buffer[..n]).context(|| "writing the archive")?,
         }
     }
 }
 
-/// The reader's own error, which it could only pass on as one of I/O.
-fn ours(e: io::Error) -> Error {
-    match e.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(inner) => inner.clone(),
-        None => Error::from(e),
-    }
+/// How the archive of a tree is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    Gzip,
+    Zstd,
+    Zip,
 }
 
-pub(super) fn files(session: Session, snapshot: &str, about: &About, sink: &mut dyn Write) -> Result<()> {
-    folder(session, snapshot, Path::new(""), about, sink)
+/// What members are written to, one after the other.
+trait Medium {
+    /// A member out of a snapshot; of a file the content follows, and then [`Medium::close`].
+    fn entry(&mut self, path: &Path, what: &What, meta: &Metadata) -> Result<()>;
+    /// A member that is in no snapshot, whose content follows.
+    fn member(&mut self, name: &str, size: u64, at: Millis) -> Result<()>;
+    fn content(&mut self, bytes: &[u8]) -> Result<()>;
+    /// The end of a content of so many bytes.
+    fn close(&mut self, size: u64) -> Result<()>;
+    /// The end of everything.
+    fn end(self) -> Result<()>;
+}
+
+pub(super) fn files(session: Session, snapshot: &str, about: &About, packing: Packing, sink: &mut dyn Write) -> Result<()> {
+    match packing {
+        Packing::Gzip => folder(session, snapshot, Path::new(""), about, sink),
+        Packing::Zstd => {
+            // Dropped after an error it writes no end.
+            let what = || "writing the archive";
+            let mut encoder = zstd::stream::write::Encoder::new(sink, ZSTD_LEVEL).context(what)?;
+            encoder.include_checksum(true).context(what)?;
+            pack(session, snapshot, Path::new(""), about, Heads::Linked, Tape::new(&mut encoder))?;
+            encoder.finish().and_then(|sink| sink.flush()).context(what)
+        }
+        Packing::Zip => pack(session, snapshot, Path::new(""), about, Heads::Copied, Zip::new(sink)?),
+    }
 }
 
 /// What lies below `from`, in a directory of its name.
 pub(super) fn folder(session: Session, snapshot: &str, from: &Path, about: &About, sink: &mut dyn Write) -> Result<()> {
+    compressed(about, GzBuilder::new(), sink, |out| pack(session, snapshot, from, about, Heads::Linked, Tape::new(out)))
+}
+
+fn pack(session: Session, snapshot: &str, from: &Path, about: &About, heads: Heads, out: impl Medium) -> Result<()> {
     let watch = session.control.watch.clone();
     let top = Path::new(from.file_name().unwrap_or_default());
-    let mut feed = Feed::open(session, snapshot, from, true)?;
-    compressed(about, GzBuilder::new(), sink, |out| {
-        let mut packer = Packer { tape: Tape::new(out), listing: Listing::new()?, heads: VecDeque::new(), current: None };
-        while let Some(fed) = feed.next()? {
-            match fed {
-                Fed::Head(head) => packer.heads.push_back(head.below(top)),
-                Fed::Content(pieces) => pieces.iter().try_for_each(|piece| {
-                    watch.check()?;
-                    watch.add_bytes(piece.len() as u64);
-                    packer.piece(piece)
-                })?,
-            }
-            packer.heads()?;
+    let mut feed = Feed::open(session, snapshot, from, heads)?;
+    let mut packer = Packer { out, listing: Listing::new()?, heads: VecDeque::new(), current: None };
+    while let Some(fed) = feed.next()? {
+        match fed {
+            Fed::Head(head) => packer.heads.push_back(head.below(top)),
+            Fed::Content(pieces) => pieces.iter().try_for_each(|piece| {
+                watch.check()?;
+                watch.add_bytes(piece.len() as u64);
+                packer.piece(piece)
+            })?,
         }
-        packer.end(about)
-    })
+        packer.heads()?;
+    }
+    packer.end(about)
 }
 
 /// Puts heads and contents together again.
-struct Packer<W: Write> {
-    tape: Tape<W>,
+struct Packer<M: Medium> {
+    out: M,
     listing: Listing,
     /// Told, and waiting for the content of those before them.
     heads: VecDeque<Head>,
@@ -152,7 +181,7 @@ struct Open {
     hash: Sha256,
 }
 
-impl<W: Write> Packer<W> {
+impl<M: Medium> Packer<M> {
     fn heads(&mut self) -> Result<()> {
         while self.current.is_none()
             && let Some(head) = self.heads.pop_front()
@@ -175,7 +204,7 @@ impl<W: Write> Packer<W> {
             (NodeType::File, None) => What::File(node.meta.size),
             _ => return Err(Error::damaged("it is a device, a pipe or a socket, which Sitekeep never stores")),
         };
-        self.tape.entry(&path, &what, &node.meta)?;
+        self.out.entry(&path, &what, &node.meta)?;
         if let What::File(size) = what {
             self.current = Some(Open { path, size, left: size, hash: Sha256::new() });
             self.close_if_whole()?;
@@ -192,13 +221,13 @@ impl<W: Write> Packer<W> {
             .checked_sub(length)
             .ok_or_else(|| Error::damaged("more of it is stored than its size says").context(open.path.display().to_string()))?;
         open.hash.update(piece);
-        self.tape.content(piece)?;
+        self.out.content(piece)?;
         self.close_if_whole()
     }
 
     fn close_if_whole(&mut self) -> Result<()> {
         if let Some(open) = self.current.take_if(|open| open.left == 0) {
-            self.tape.pad(open.size)?;
+            self.out.close(open.size)?;
             self.listing.file(&open.path, open.size, &hex(&open.hash.finalize()))?;
         }
         Ok(())
@@ -209,9 +238,15 @@ impl<W: Write> Packer<W> {
             return Err(Error::damaged("the content of a file ended before its size"));
         }
         let (size, mut manifest) = self.listing.finish(about)?;
-        self.tape.member(listing::NAME, size, about.time)?;
-        pour(&mut manifest, &mut self.tape)?;
-        self.tape.pad(size)?;
-        self.tape.end()
+        self.out.member(listing::NAME, size, about.time)?;
+        let mut buffer = vec![0u8; 64 << 10];
+        loop {
+            match manifest.read(&mut buffer)? {
+                0 => break,
+                n => self.out.content(&buffer[..n])?,
+            }
+        }
+        self.out.close(size)?;
+        self.out.end()
     }
 }

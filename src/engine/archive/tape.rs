@@ -3,11 +3,12 @@
 //! Times finer than a second, and extended attributes, go into a record of the POSIX kind before the member, which GNU
 //! tar, libarchive and others read beside their own.
 
+use super::Medium;
 use crate::base::clock::Millis;
 use crate::base::error::{Context, Error, Result};
 use crate::engine::source::meta::{from_go, keeps_attribute};
 use rustic_core::repofile::Metadata;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tar::{EntryType, Header};
@@ -29,13 +30,8 @@ pub(super) struct Tape<W: Write> {
     out: W,
 }
 
-impl<W: Write> Tape<W> {
-    pub fn new(out: W) -> Self {
-        Self { out }
-    }
-
-    /// The head of a member; its content follows, and then [`Tape::pad`].
-    pub fn entry(&mut self, path: &Path, what: &What, meta: &Metadata) -> Result<()> {
+impl<W: Write> Medium for Tape<W> {
+    fn entry(&mut self, path: &Path, what: &What, meta: &Metadata) -> Result<()> {
         let (kind, size, link) = match what {
             What::Directory => (EntryType::Directory, 0, None),
             What::File(size) => (EntryType::Regular, *size, None),
@@ -66,26 +62,31 @@ impl<W: Write> Tape<W> {
         self.head(header, &name)
     }
 
-    /// A member that is in no snapshot.
-    pub fn member(&mut self, name: &str, size: u64, at: Millis) -> Result<()> {
+    fn member(&mut self, name: &str, size: u64, at: Millis) -> Result<()> {
         let mut header = ours(EntryType::Regular, size);
         header.set_mtime(u64::try_from(at.0 / Millis::SECOND).unwrap_or(0));
         self.head(header, name.as_bytes())
     }
 
-    pub fn content(&mut self, bytes: &[u8]) -> Result<()> {
+    fn content(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes).context(|| "writing the archive")
     }
 
     /// Fills the last block of a content of `size` bytes.
-    pub fn pad(&mut self, size: u64) -> Result<()> {
+    fn close(&mut self, size: u64) -> Result<()> {
         let over = (size % BLOCK as u64) as usize;
         self.content(&[0; BLOCK][..if over == 0 { 0 } else { BLOCK - over }])
     }
 
     /// Two empty blocks say that nothing follows.
-    pub fn end(&mut self) -> Result<()> {
+    fn end(mut self) -> Result<()> {
         self.content(&[0; 2 * BLOCK])
+    }
+}
+
+impl<W: Write> Tape<W> {
+    pub fn new(out: W) -> Self {
+        Self { out }
     }
 
     /// A name that is too long for the header goes before it.
@@ -99,22 +100,13 @@ impl<W: Write> Tape<W> {
     fn special(&mut self, name: &[u8], kind: EntryType, content: &[u8]) -> Result<()> {
         self.head(ours(kind, content.len() as u64), name)?;
         self.content(content)?;
-        self.pad(content.len() as u64)
+        self.close(content.len() as u64)
     }
 
     fn head(&mut self, mut header: Header, name: &[u8]) -> Result<()> {
         put(&mut header.as_old_mut().name, name);
         header.set_cksum();
         self.content(header.as_bytes())
-    }
-}
-
-impl<W: Write> Write for Tape<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }
 
@@ -136,14 +128,14 @@ fn put(field: &mut [u8; SHORT], name: &[u8]) {
 }
 
 /// As in a restore: programs lose the right to run as somebody else; a directory's only hands down its group.
-fn mode(meta: &Metadata, kind: EntryType) -> u32 {
+pub(super) fn mode(meta: &Metadata, kind: EntryType) -> u32 {
     let is_dir = kind == EntryType::Directory;
     let mode = from_go(meta.mode.unwrap_or(if is_dir { 0o700 } else { 0o600 }));
     if is_dir { mode } else { mode & !0o6000 }
 }
 
 /// Where a link leads, if that can be the text of one.
-fn target(to: &Path) -> Result<&[u8]> {
+pub(super) fn target(to: &Path) -> Result<&[u8]> {
     let bytes = to.as_os_str().as_bytes();
     if bytes.is_empty() || bytes.len() > 4095 || bytes.contains(&0) {
         return Err(Error::damaged("it cannot be where a link leads: this repository was tampered with"));

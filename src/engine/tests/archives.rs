@@ -11,7 +11,7 @@ fn about() -> About {
 
 fn archived(bench: &Bench, snapshot: &str) -> crate::base::error::Result<Vec<u8>> {
     let mut out = Vec::new();
-    bench.repository.archive(snapshot, &about(), &mut out, &Watch::new()).map(|()| out)
+    bench.repository.archive(snapshot, &about(), Packing::Gzip, &mut out, &Watch::new()).map(|()| out)
 }
 
 /// GNU tar on these bytes: it must be content, and say nothing.
@@ -131,7 +131,7 @@ fn an_archive_of_a_damaged_repository_breaks_off_without_its_end() {
         altered[whole.len() * part / 6] ^= 1;
         std::fs::write(&larger, &altered).unwrap();
         let mut out = Vec::new();
-        let error = bench.repository.archive(&stored.snapshot, &about(), &mut out, &Watch::new()).unwrap_err();
+        let error = bench.repository.archive(&stored.snapshot, &about(), Packing::Gzip, &mut out, &Watch::new()).unwrap_err();
         assert_eq!(error.class(), Class::Damaged, "{error}");
         assert!(!is_whole(&out), "{} bytes look whole", out.len());
     }
@@ -169,10 +169,10 @@ fn a_cancelled_archive_stops_at_the_next_piece_and_a_refusing_sink_ends_it() {
     let stored = bench.backup(vec![tree("files/public", &site)]).unwrap();
     let watch = Watch::new();
     let mut sink = Cancels(watch.clone(), 0);
-    let error = bench.repository.archive(&stored.snapshot, &about(), &mut sink, &watch).unwrap_err();
+    let error = bench.repository.archive(&stored.snapshot, &about(), Packing::Gzip, &mut sink, &watch).unwrap_err();
     assert_eq!(error.class(), Class::Cancelled);
     assert!(sink.1 < 4_000_000, "{} bytes were written after the end was asked for", sink.1);
-    assert!(bench.repository.archive(&stored.snapshot, &about(), &mut Refuses, &Watch::new()).is_err());
+    assert!(bench.repository.archive(&stored.snapshot, &about(), Packing::Gzip, &mut Refuses, &Watch::new()).is_err());
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn hostile(bench: &Bench, nodes: Vec<(String, NodeType)>) -> String {
 /// How an archive of it ends; it must not look whole.
 fn archive(bench: &Bench, snapshot: &str) -> Class {
     let mut out = Vec::new();
-    let error = bench.repository.archive(snapshot, &About::default(), &mut out, &Watch::new()).unwrap_err();
+    let error = bench.repository.archive(snapshot, &About::default(), Packing::Gzip, &mut out, &Watch::new()).unwrap_err();
     assert!(std::io::copy(&mut flate2::read::GzDecoder::new(&out[..]), &mut std::io::sink()).is_err());
     error.class()
 }

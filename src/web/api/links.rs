@@ -1,6 +1,6 @@
 //! Download links.
 
-use crate::app::{App, downloads};
+use crate::app::{App, downloads, downloads::Life};
 use crate::domain::browse::Inner;
 use crate::domain::ids::{BackupId, LinkId};
 use crate::domain::links::{CreateLink, DownloadLink, LinkUse};
@@ -21,7 +21,7 @@ pub async fn create(
     Body(new): Body<CreateLink>,
 ) -> Answer<(StatusCode, Json<DownloadLink>)> {
     let path = Inner::of_text(new.path.as_deref().unwrap_or_default(), new.path_hex.as_deref())?;
-    let link = downloads::create_inside(&app, &actor, &BackupId(id), new.element, &path, new.hours).await?;
+    let link = downloads::create_inside(&app, &actor, &BackupId(id), new.element, &path, Life { hours: new.hours, uses: new.uses }).await?;
     Ok((StatusCode::CREATED, Json(link)))
 }
 

@@ -3,6 +3,7 @@
 mod alarms;
 mod backups;
 mod browse;
+mod downloads;
 mod drills;
 mod installation;
 mod jobs;
@@ -68,6 +69,9 @@ table! {
     "/backups/{id}/browse" ["GET"] get(browse::list);
     "/backups/{id}/search" ["GET"] get(browse::search);
     "/backups/{id}/links" ["GET", "POST"] get(links::list).post(links::create);
+    "/backups/{id}/downloads" ["GET", "POST"] get(downloads::list).post(downloads::prepare);
+    "/downloads/{id}" ["GET", "DELETE"] get(downloads::find).delete(downloads::remove);
+    "/archives/{id}/links" ["POST"] post(downloads::link);
     "/links/{id}/revoke" ["POST"] post(links::revoke);
     "/links/{id}/renew" ["POST"] post(links::renew);
     "/links/{id}/uses" ["GET"] get(links::uses);

@@ -1,10 +1,12 @@
 //! One backup, and what is done with it.
 
-use crate::app::{App, backups, downloads, drills, environments, jobs};
+use crate::app::{App, backups, downloads, downloads::Life, drills, environments, jobs};
 use crate::base::error::Result;
+use crate::domain::downloads::Download;
 use crate::domain::element::Element;
 use crate::domain::ids::{BackupId, EnvironmentId, JobId, LinkId};
 use crate::domain::links::DownloadLink;
+use crate::domain::page::JobRow;
 use crate::domain::paths;
 use crate::domain::rights::Right;
 use crate::ui;
@@ -14,11 +16,12 @@ use axum::extract::{Path, Query, State};
 use axum::response::{Html, Redirect};
 use axum_extra::extract::Form;
 
-/// The link that was just made, when the page is shown for it.
+/// The link that was just made, when the page is shown for it; or a form that is to be open.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct Shown {
     link: String,
+    prepare: String,
 }
 
 pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>, Query(shown): Query<Shown>) -> Page {
@@ -31,12 +34,41 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
         true => downloads::list(app, &reader.actor, id).await?,
         false => Vec::new(),
     };
+    let prepared = match overview.rights.may(Right::Download) {
+        true => prepared(app, reader, id).await?,
+        false => Vec::new(),
+    };
     let new_link = links.iter().find(|l| l.id == shown.link).cloned();
     let title = format!("Backup of {}", overview.card.title());
     let shell = super::environments::shell(reader, &overview, title);
     let badge = drills::badge_of_backup(app, &reader.actor, id).await?;
-    let page = ui::backups::Page { backup, rights: overview.rights, badge, job, log, links, new_link };
+    let page = ui::backups::Page {
+        backup,
+        rights: overview.rights,
+        badge,
+        job,
+        log,
+        links,
+        new_link,
+        downloads: prepared,
+        preparing: !shown.prepare.is_empty(),
+        letters: app.mailer.is_some(),
+    };
     Ok(Html(ui::backups::page(shell, page)))
+}
+
+/// The prepared downloads of a backup, with the jobs of those that are on their way.
+async fn prepared(app: &App, reader: &Reader, id: &BackupId) -> Result<Vec<(Download, Option<JobRow>)>> {
+    let mut all = Vec::new();
+    for download in downloads::list_prepared(app, &reader.actor, id).await? {
+        let job = download.job.clone().filter(|_| download.state.is_moving()).map(JobId);
+        let job = match job {
+            Some(job) => jobs::row(app, &reader.actor, &job).await.ok().map(|(row, _)| row),
+            None => None,
+        };
+        all.push((download, job));
+    }
+    Ok(all)
 }
 
 /// The job of a thing with its log; a job that is forgotten has neither.
@@ -44,7 +76,7 @@ pub(super) async fn job_with_log(
     app: &App,
     reader: &Reader,
     id: Option<&str>,
-) -> Result<(Option<crate::domain::page::JobRow>, Vec<crate::domain::view::LogLine>)> {
+) -> Result<(Option<JobRow>, Vec<crate::domain::view::LogLine>)> {
     let Some(id) = id.map(|id| JobId(id.to_owned())) else { return Ok((None, Vec::new())) };
     match jobs::row(app, &reader.actor, &id).await {
         Ok((row, _)) => Ok((Some(row), jobs::log(app, &reader.actor, &id, 0).await?)),
@@ -107,7 +139,7 @@ pub struct Wanted {
 /// `Get link`: the page that follows shows it.
 pub async fn link(State(app): State<App>, reader: Reader, Path(id): Path<String>, Query(wanted): Query<Wanted>) -> Page<Redirect> {
     let element = Element::parse(&wanted.element)?;
-    let made = downloads::create(&app, &reader.actor, &BackupId(id.clone()), element, None).await;
+    let made = downloads::create(&app, &reader.actor, &BackupId(id.clone()), element, Life::default()).await;
     show_link(&reader, &id, made).await
 }
 
@@ -123,7 +155,7 @@ pub async fn revoke_link(State(app): State<App>, reader: Reader, Path(id): Path<
     done(&reader, &link.backup, "The link is good no more; what was being downloaded with it stops.", Ok(())).await
 }
 
-async fn show_link(reader: &Reader, backup: &str, made: Result<DownloadLink>) -> Page<Redirect> {
+pub(super) async fn show_link(reader: &Reader, backup: &str, made: Result<DownloadLink>) -> Page<Redirect> {
     match made {
         Ok(link) => Ok(Redirect::to(&format!("{}?link={}", paths::backup(backup), link.id))),
         Err(e) => done(reader, backup, "", Err(e)).await,
@@ -131,7 +163,7 @@ async fn show_link(reader: &Reader, backup: &str, made: Result<DownloadLink>) ->
 }
 
 /// Back to the backup's page, which says how it went. What one may not see stays hidden.
-async fn done(reader: &Reader, id: &str, sentence: &str, result: Result<()>) -> Page<Redirect> {
+pub(super) async fn done(reader: &Reader, id: &str, sentence: &str, result: Result<()>) -> Page<Redirect> {
     reader.settle(sentence, result).await?;
     Ok(Redirect::to(&paths::backup(id)))
 }

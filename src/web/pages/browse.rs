@@ -57,7 +57,7 @@ pub async fn link(State(app): State<App>, reader: Reader, Path(id): Path<String>
     let id = BackupId(id);
     backups::find(&app, &reader.actor, &id).await?;
     let element = Element::parse(&asked.element)?;
-    let made = downloads::create_inside(&app, &reader.actor, &id, element, &asked.path, None).await;
+    let made = downloads::create_inside(&app, &reader.actor, &id, element, &asked.path, downloads::Life::default()).await;
     let here = paths::inside(id.as_str(), &format!("element={element}&path={}", asked.path.query()));
     match made {
         Ok(link) => Ok(Redirect::to(&format!("{here}&link={}", link.id))),

@@ -26,8 +26,7 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
     let id = JobId(id);
     let (job, rights) = jobs::row(&app, &reader.actor, &id).await?;
     let log = jobs::log(&app, &reader.actor, &id, 0).await?;
-    let cancel = if job.kind == "create_backup" { Right::Create } else { Right::Restore };
-    let may_cancel = rights.may(cancel) && job.kind != "drop_aside";
+    let may_cancel = rights.may(jobs::right_to_cancel(&job.kind)) && job.kind != "drop_aside";
     let may_retry = job.kind == "create_backup" && job.state != "succeeded" && rights.may(Right::Create);
     Ok(Html(ui::jobs::page(reader.shell("Job"), job, log, may_cancel, may_retry)))
 }

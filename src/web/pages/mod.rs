@@ -7,6 +7,7 @@ pub mod admin;
 pub mod alarms;
 pub mod backups;
 pub mod browse;
+pub mod downloads;
 pub mod drills;
 pub mod environments;
 pub mod events;
@@ -79,6 +80,9 @@ table! {
     "/backups/{id}/delete" reader ["POST"] post(backups::delete);
     "/backups/{id}/take-back" reader ["POST"] post(backups::take_back);
     "/backups/{id}/links" reader ["POST"] post(backups::link);
+    "/backups/{id}/downloads" reader ["POST"] post(downloads::prepare);
+    "/downloads/{id}/remove" reader ["POST"] post(downloads::remove);
+    "/archives/{id}/links" reader ["POST"] post(downloads::link);
     "/links/{id}/renew" reader ["POST"] post(backups::renew_link);
     "/links/{id}/revoke" reader ["POST"] post(backups::revoke_link);
     "/drills/{id}" reader ["GET"] get(drills::page);
