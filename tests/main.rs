@@ -8,6 +8,7 @@ mod bad_input;
 mod bench;
 mod browse;
 mod catalogue;
+mod compare;
 mod crashes;
 mod docs;
 mod doctor;

@@ -110,6 +110,7 @@ pub fn preview(shell: Shell, p: Preview) -> String {
             {problem(p.chosen.problem.clone())}
             {warnings(&p.plan)}
             {super::kit::in_order(&p.plan.elements).into_iter().map(|e| lines(&p.plan, e)).collect::<Vec<_>>()}
+            {every_difference(&p)}
             {confirm(&p, &target, live, &at, back)}
         }
     })
@@ -123,6 +124,13 @@ fn query(c: &Chosen) -> String {
 fn warnings(plan: &Plan) -> Option<AnyView> {
     let all: Vec<_> = plan.warnings.iter().map(|w| html! { <li class="wrap">{super::errors::capital(w)}</li> }).collect();
     (!all.is_empty()).then(|| html! { <div class="note" data-kind="warn"><strong>"Worth knowing before"</strong><ul>{all}</ul></div> })
+}
+
+/// The way to all of it, where the backup is one of the environment that it goes into.
+fn every_difference(p: &Preview) -> Option<AnyView> {
+    let href = paths::compare(&p.choice.id, &format!("with={}", crate::domain::compare::LIVE));
+    (p.chosen.to == p.choices.overview.card.id)
+        .then(|| html! { <p><a href=href>"Every difference between the backup and the live site"</a></p> })
 }
 
 /// The sentences about one element, without its name at their beginning.
@@ -139,7 +147,7 @@ fn lines(plan: &Plan, element: Element) -> AnyView {
         .iter()
         .filter(|n| n.element == element)
         .filter_map(|n| super::kit::iso(&n.at))
-        .map(|at| html! { <li>"The newest file there now is of "{super::kit::time(at)}", "{super::kit::ago(at)}</li> })
+        .map(|at| html! { <li>"The newest of these, as it is now, is of "{super::kit::time(at)}", "{super::kit::ago(at)}</li> })
         .collect();
     html! {
         <section class="stack tight"><h2>{super::errors::capital(element.name())}</h2><ul class="stack tight">{all}{newest}</ul></section>

@@ -24,6 +24,7 @@ mod views;
 
 pub use aside::drop_aside;
 pub use run::{run, settle};
+pub(in crate::app) use trees::places;
 pub use undo::undo;
 
 use super::backups::refuse_stuck;

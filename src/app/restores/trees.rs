@@ -4,6 +4,7 @@ use super::journal::{CarriedOver, Swap};
 use super::run::Run;
 use super::steps::Step;
 use crate::app::backups::Manifest;
+use crate::app::browse::Place;
 use crate::app::environments::Opened;
 use crate::app::from_json;
 use crate::base::error::{Error, Result};
@@ -108,18 +109,18 @@ fn targets(run: &Run<'_>, element: Element, manifest: &Manifest) -> Result<Vec<T
 
 /// Trees that a restore of the element would replace: where each stands in the snapshot, where it lives, and what there
 /// stays as it is.
-pub(super) fn places(env: &Opened, element: Element, manifest: &Manifest) -> Vec<(PathBuf, PathBuf, Vec<PathBuf>)> {
+pub(in crate::app) fn places(env: &Opened, element: Element, manifest: &Manifest) -> Vec<Place> {
     let definition = &env.definition;
     if element == Element::Code {
         let mut kept = definition.nested();
         kept.extend(left_out_below(manifest, Path::new("code")));
-        return vec![("code".into(), definition.root.clone(), kept)];
+        return vec![Place { from: "code".into(), live: definition.root.clone(), only: None, kept }];
     }
     let there = definition.files.iter().filter(|dir| manifest.directories.iter().any(|d| d.name == dir.name));
     let place = |dir: &FilesDir| {
         let from = PathBuf::from("files").join(&dir.name);
         let kept = left_out_below(manifest, &from);
-        (from, dir.path.clone(), kept)
+        Place { from, live: dir.path.clone(), only: None, kept }
     };
     there.map(place).collect()
 }

@@ -105,7 +105,7 @@ fn tell_plan(s: &mut Session<'_>, dry_run: bool, plan: &Plan, backup: &Backup, t
         format!("Elements: {}", names(&plan.elements).join(", ")),
     ];
     lines.extend(plan.lines.iter().map(|line| format!("- {line}")));
-    lines.extend(plan.newest.iter().map(|n| format!("- {}: the newest file there now is of {}", n.element, people_date(&n.at))));
+    lines.extend(plan.newest.iter().map(|n| format!("- {}: the newest of these, as it is now, is of {}", n.element, people_date(&n.at))));
     if dry_run {
         s.console.data(&lines.iter().map(|line| plain::line(line) + "\n").collect::<String>())?;
     } else {
