@@ -24,6 +24,7 @@ mod plans;
 mod recovery;
 mod refusals_mysql;
 mod repository_mysql;
+mod restores_chosen;
 mod restores_drupal;
 mod restores_elsewhere;
 mod restores_failing;

@@ -67,6 +67,16 @@ pub trait Side {
     fn list(&self, path: &Path, folder: Option<&Item>) -> Result<Option<Vec<Item>>>;
 }
 
+/// A tree with nothing in it.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Side for Nothing {
+    fn list(&self, _: &Path, _: Option<&Item>) -> Result<Option<Vec<Item>>> {
+        Ok(Some(Vec::new()))
+    }
+}
+
 /// Paths of one kind: how many, their bytes, and the first few.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {

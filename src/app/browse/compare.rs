@@ -4,7 +4,7 @@
 //! and times, without opening a file, with the rights of the site's owner. Either way it takes some seconds at the most:
 //! what was found by then is told, and that there may be more.
 
-use super::{Asked, Inner, stop_later, usable};
+use super::{Asked, Inner, is_open, stop_later, usable};
 use crate::app::backups::{Manifest, RowCounts};
 use crate::app::environments::{self, Opened};
 use crate::app::{App, access, access::Actor, from_json, restores, servers};
@@ -164,6 +164,7 @@ fn wanted(only: Option<Element>) -> impl Iterator<Item = Element> {
 }
 
 async fn with_backup(app: &App, row: &Backup, (from, to): (&Backup, &Backup), only: Option<Element>, page: &Page) -> Result<Comparison> {
+    [from, to].into_iter().try_for_each(is_open)?;
     let mut elements = Vec::new();
     let mut why_not = None;
     for element in wanted(only) {

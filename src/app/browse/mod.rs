@@ -14,7 +14,7 @@ pub use compare::{compare, others};
 pub use glance::{Picture, picture, preview};
 pub use versions::versions;
 
-use super::downloads::usable;
+use super::downloads::{is_open, usable};
 use super::{App, access, access::Actor, environments, from_json, servers};
 use crate::app::backups::Manifest;
 use crate::base::error::{Class, Error, Result};

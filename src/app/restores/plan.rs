@@ -1,19 +1,22 @@
 //! What a restore will do, said before it does it: what is overwritten, what stays, what is lost.
 
-use super::{Chosen, trees};
+use super::parts::{self, Part};
+use super::{Chosen, targets};
 use crate::app::backups::{Manifest, RowCounts};
 use crate::app::servers::blocking;
 use crate::app::{App, browse, environments, from_json};
 use crate::base::clock::Millis;
-use crate::base::error::Result;
+use crate::base::error::{Class, Error, Result};
 use crate::base::units;
 use crate::base::words::shown;
 use crate::db::backups::{Backup, BackupElement};
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::ids::{EnvironmentId, SiteId, TenantId};
 use crate::domain::state::BackupState;
-use crate::domain::view::{Newest, Plan};
+use crate::domain::view::{FileProblem, Newest, Plan};
 use crate::domain::walk::Differences;
+use crate::engine::Repository;
 use crate::hosting::database::database;
 use crate::hosting::host;
 use crate::hosting::stack::{self, Maintenance};
@@ -32,6 +35,7 @@ pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
         to: env.address.clone(),
         elements: chosen.elements.clone(),
         missing: chosen.missing.clone(),
+        paths: chosen.paths.iter().map(Inner::shown).collect(),
         ..Plan::default()
     };
     let reason = b.note.clone().unwrap_or_else(|| b.reason.clone());
@@ -41,6 +45,7 @@ pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
         let manifest: Manifest = from_json("manifest", &source.manifest)?;
         match element {
             Element::Database => database_lines(&env, &manifest, &mut plan).await,
+            _ if !chosen.paths.is_empty() => part_lines(app, &env, *element, chosen, source, &manifest, &mut plan).await?,
             Element::Files => {
                 let lacks = |name: &str| !manifest.directories.iter().any(|d| d.name == name);
                 let lacking = env.definition.files.iter().filter(|d| lacks(&d.name));
@@ -118,12 +123,61 @@ async fn file_lines(
 ) {
     let Some(snapshot) = source.snapshot.clone() else { return };
     let compared = async {
-        let (tenant, site) = (TenantId(backup.tenant_id.clone()), SiteId(backup.site_id.clone()));
-        let (_, repository) = environments::repository(app, &tenant, &site).await?;
-        let places = trees::places(env, element, manifest);
+        let repository = repository_of(app, backup).await?;
+        let places = targets::places(env, element, manifest);
         browse::against_live(repository, snapshot, places, env.owner.clone(), browse::soon(0)).await
     };
-    match compared.await {
+    found_lines(element, compared.await, plan);
+}
+
+async fn repository_of(app: &App, backup: &Backup) -> Result<Repository> {
+    let (tenant, site) = (TenantId(backup.tenant_id.clone()), SiteId(backup.site_id.clone()));
+    Ok(environments::repository(app, &tenant, &site).await?.1)
+}
+
+/// Chosen files and folders: each is looked for in the backup and on the live site, and what is wrong with one ends it here.
+async fn part_lines(
+    app: &App,
+    env: &environments::Opened,
+    element: Element,
+    chosen: &Chosen,
+    source: &BackupElement,
+    manifest: &Manifest,
+    plan: &mut Plan,
+) -> Result<()> {
+    let mut parts = parts::of(&env.definition, &chosen.paths)?;
+    parts.retain(|part| part.element == element);
+    let places = parts::places(env, element, manifest, &parts)?;
+    let elsewhere = chosen.backup.environment_id != chosen.target.id;
+    if let Some(part) = parts.iter().find(|part| elsewhere && env.definition.settings.as_ref() == Some(&part.live())) {
+        return Err(Error::invalid(format!("{} holds the settings of another environment", part.shown())).hint("choose other files"));
+    }
+    let snapshot = source.snapshot.clone().ok_or_else(|| Error::internal("an element without a snapshot"))?;
+    let problems: Vec<FileProblem> = from_json("problems", &source.problems)?;
+    let repository = repository_of(app, &chosen.backup).await?;
+    let (look, at) = (repository.clone(), snapshot.clone());
+    let lines = blocking(move || {
+        parts::check(&look, &at, &problems, &parts)?;
+        parts.iter().map(|part| part_line(element, part)).collect::<Result<Vec<_>>>()
+    })
+    .await?;
+    plan.lines.extend(lines);
+    let compared = browse::against_live(repository, snapshot, places, env.owner.clone(), browse::soon(0)).await;
+    found_lines(element, compared, plan);
+    plan.lines.push(format!("{element}: everything else stays as it is"));
+    Ok(())
+}
+
+fn part_line(element: Element, part: &Part) -> Result<String> {
+    let live = part.live();
+    let way = parts::top(&part.root, &part.below).map_err(|e| e.with_class(Class::Invalid))?;
+    let there = way == part.below && host::inode(&live)?.is_some();
+    let shown = shown(live.as_os_str().as_bytes());
+    Ok(if there { format!("{element}: {shown} is replaced") } else { format!("{element}: {shown} comes back, where nothing is now") })
+}
+
+fn found_lines(element: Element, found: Result<Differences>, plan: &mut Plan) {
+    match found {
         Ok(found) => {
             plan.lines.extend(difference_lines(element, &found));
             let newest = found.newest.filter(|_| !found.is_none());

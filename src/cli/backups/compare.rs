@@ -48,7 +48,7 @@ pub fn compare(s: &mut Session<'_>, args: &Compare) -> Result<Exit> {
     let environment = s.environment(&args.environment)?;
     let backup: Backup = match &args.file {
         Some(file) => choose::backup_of(s, &environment, file)?,
-        None => choose::newest(s, &environment, &[], true)?.backup,
+        None => choose::newest(s, &environment, &environment.elements, true)?.backup,
     };
     let with = match args.with.as_deref() {
         None => String::new(),
