@@ -49,7 +49,7 @@ test("one picture that was lost is restored by itself, and the restore is undone
   await expect(main).toContainText("photo-5.png comes back, where nothing is now");
   await expect(main).toContainText("Everything else stays as it is");
   await examine(page);
-  const go = page.getByRole("button", { name: new RegExp(`^Restore ${site.title} to `) });
+  const go = page.getByRole("button", { name: new RegExp(`^Restore a part of ${site.title} to `) });
   await page.getByLabel(/^Type/).fill("another.live");
   await go.click();
   await expect(page.getByRole("alert")).toBeVisible();
@@ -70,7 +70,7 @@ test("one picture that was lost is restored by itself, and the restore is undone
   await page.getByRole("link", { name: "Restore this folder…" }).click();
   await page.getByRole("button", { name: "Show what would be overwritten" }).click();
   await page.getByLabel(/^Type/).fill(site.title);
-  await page.getByRole("button", { name: new RegExp(`^Restore ${site.title} to `) }).click();
+  await page.getByRole("button", { name: new RegExp(`^Restore a part of ${site.title} to `) }).click();
   await comesTo(page, "succeeded");
   expect(look(site), "the folder is as it was").toEqual(healthy);
 });

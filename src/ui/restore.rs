@@ -128,7 +128,7 @@ pub fn preview(shell: Shell, p: Preview) -> String {
         path.push(("Restore".into(), back.clone()));
         html! {
             {crumbs(path, "What would be overwritten")}
-            <div class="stack"><h1>{format!("Restore {target} to {at}")}</h1><p class="soft wrap">{p.choice.reason.clone()}" · "{names}</p></div>
+            <div class="stack"><h1>{format!("Restore {}{target} to {at}", part(&p.plan))}</h1><p class="soft wrap">{p.choice.reason.clone()}" · "{names}</p></div>
             {problem(p.chosen.problem.clone())}
             {warnings(&p.plan)}
             {super::kit::in_order(&p.plan.elements).into_iter().map(|e| lines(&p.plan, e)).collect::<Vec<_>>()}
@@ -151,6 +151,11 @@ pub(super) fn only(paths: &[Inner]) -> String {
 fn warnings(plan: &Plan) -> Option<AnyView> {
     let all: Vec<_> = plan.warnings.iter().map(|w| html! { <li class="wrap">{super::errors::capital(w)}</li> }).collect();
     (!all.is_empty()).then(|| html! { <div class="note" data-kind="warn"><strong>"Worth knowing before"</strong><ul>{all}</ul></div> })
+}
+
+/// It is not all of it that goes back.
+fn part(plan: &Plan) -> &'static str {
+    if plan.paths.is_empty() { "" } else { "a part of " }
 }
 
 /// The way to all of it, where the backup is one of the environment that it goes into.
@@ -204,7 +209,7 @@ fn confirm(p: &Preview, target: &str, live: bool, at: &str, back: String) -> Any
             <input type="hidden" name="backup" value=p.choice.id.clone()/>
             {elements}
             {typed}
-            <div class="actions"><button class="button danger">{format!("Restore {target} to {at}")}</button><a class="button" href=back>"Choose another backup"</a></div>
+            <div class="actions"><button class="button danger">{format!("Restore {}{target} to {at}", part(&p.plan))}</button><a class="button" href=back>"Choose another backup"</a></div>
         </form>
     }
 }

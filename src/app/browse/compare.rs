@@ -243,8 +243,7 @@ async fn live(app: &App, row: &Backup, env: &Opened, element: Element, held: &Ba
     }
     let (_, repository) = environments::repository(app, &TenantId(row.tenant_id.clone()), &SiteId(row.site_id.clone())).await?;
     let places = restores::places(env, element, &manifest);
-    let kept = |p: &Place| p.kept.iter().map(|k| p.from.join(k).display().to_string()).collect::<Vec<_>>();
-    let left_out = places.iter().flat_map(kept).collect();
+    let left_out = manifest.left_out.iter().map(|l| l.path.clone()).collect();
     let found = against_live(repository, snapshot(held)?, places, env.owner.clone(), page.walk()).await;
     Ok(found.map_or_else(why, |found| told(element, found, left_out)))
 }

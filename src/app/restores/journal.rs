@@ -112,7 +112,6 @@ pub(super) struct CarriedOver {
 /// Names of files need not be text. Those that are not are written as hexadecimal digits behind a zero, which no name holds.
 mod any_path {
     use crate::base::secret::hex;
-    use crate::domain::browse::Inner;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use std::ffi::OsString;
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -128,15 +127,13 @@ mod any_path {
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<PathBuf, D::Error> {
         let text = String::deserialize(d)?;
         let Some(digits) = text.strip_prefix('\0') else { return Ok(PathBuf::from(text)) };
-        let bytes = digits_of(digits).map_err(D::Error::custom)?;
+        let bytes = digits_of(digits).ok_or_else(|| D::Error::custom("the bytes of a path are not hexadecimal digits"))?;
         Ok(OsString::from_vec(bytes).into())
     }
 
-    /// (A path within an element loses the slash at its beginning, so that it is read behind another one.)
-    fn digits_of(digits: &str) -> crate::base::error::Result<Vec<u8>> {
-        let rest = Inner::of_text("", Some(digits))?;
-        let root: &[u8] = if digits.starts_with("2f") { b"/" } else { b"" };
-        Ok([root, rest.bytes()].concat())
+    fn digits_of(digits: &str) -> Option<Vec<u8>> {
+        let pairs = (0..digits.len()).step_by(2);
+        pairs.map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
     }
 }
 
