@@ -96,6 +96,7 @@ const TABLE: &[Row] = &[
     ("POST",  "/backups/{id}/verify",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/browse",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/search",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("GET",   "/backups/{id}/compare",                 [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("POST",  "/backups/{id}/links",                   [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("GET",   "/backups/{id}/downloads",               [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),

@@ -70,3 +70,29 @@ fn a_second_restore_and_its_undo_go_back_one_after_the_other() {
     keep.undo(&one);
     damaged.assert_is(&site, "the first undone");
 }
+
+/// The settings of that time named another database: what is restored names the one that is live, and nothing else is touched.
+#[test]
+fn the_settings_file_alone_comes_back_and_names_the_database_of_today() {
+    let keep = Keep::start();
+    keep.add_server(Mariadb::shared());
+    let site = gallery::kept(&keep, &["--server=maria", "--expect", "Gallery"]);
+    let backup = keep.back_up("gallery.live", &[]);
+    keep.restore("gallery.live", &[]);
+    let today = database_in_use(&site);
+    assert_ne!(today, site.database.name);
+    damage(&site);
+    let damaged = State::of(&site);
+    let only = ["--backup", &backup, "--path=sites/default/settings.php", "--path=sites/default/files/2024-01"];
+    let restore = keep.restore("gallery.live", &only);
+    assert_eq!(restore["paths"], serde_json::json!(["code/sites/default/settings.php", "files/public/2024-01"]));
+    assert_eq!(database_in_use(&site), today);
+    assert_open(&site, "restored");
+    let now = State::of(&site);
+    now.rows.assert_same(&damaged.rows, "rows are as before");
+    let differ: Vec<String> = now.code.differences(&damaged.code).into_iter().filter(|d| !d.contains("sites/default/")).collect();
+    assert!(differ.is_empty(), "{differ:?}");
+    assert!(std::fs::read(site.public().join("2024-01/one.png")).unwrap().starts_with(b"\x89PNG"));
+    keep.undo(&restore);
+    damaged.assert_is(&site, "undone");
+}

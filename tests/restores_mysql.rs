@@ -176,3 +176,24 @@ fn a_shop_comes_back_in_a_new_database_and_every_undo_is_exact() {
 fn a_shop_comes_back_beside_the_live_tables_and_every_undo_is_exact() {
     round_trip(&Keep::start(), &[], false);
 }
+
+/// Odd things one by one, a folder of the code, and the page that was defaced; visitors are kept out meanwhile.
+#[test]
+fn chosen_parts_of_a_shop_come_back_alone_and_the_undo_is_exact() {
+    let keep = Keep::start();
+    let (shop, healthy, _, backup) = damaged_shop(&keep, &[]);
+    shop.sql("update wp_options set option_value = 'The Corner Shop' where option_name = 'blogname'");
+    let damaged = State::of(&shop);
+    let chosen = ["index.php", "wp-content/themes/twentytwentyone", "wp-content/uploads/odd/relative", "wp-content/uploads/odd/private"];
+    let only: Vec<String> = chosen.iter().map(|path| format!("--path={path}")).chain([format!("--backup={backup}")]).collect();
+    let visitors = Visitors::at(&shop.url);
+    let restore = keep.restore("shop.live", &only.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(visitors.stop().iter().any(|p| format!("{p:?}").contains("503")), "visitors were kept out meanwhile");
+    let now = files(&shop);
+    let inside = |name: &str| chosen.iter().any(|path| name == *path || name.starts_with(&format!("{path}/")));
+    now.clone().only(inside).assert_same(&healthy.files.clone().only(inside), "what was chosen");
+    now.only(|name| !inside(name)).assert_same(&damaged.files.clone().only(|name| !inside(name)), "everything else");
+    damaged.rows.assert_same(&rows(&shop), "rows are as before");
+    keep.undo(&restore);
+    damaged.assert_is(&shop, "undone");
+}

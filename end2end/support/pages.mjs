@@ -24,6 +24,8 @@ export async function pages(part, site) {
       `/backups/${backup.id}/browse`,
       `/backups/${backup.id}/browse?element=files&path=files`,
       `/backups/${backup.id}/browse?element=database`,
+      `/backups/${backup.id}/compare?with=live`,
+      `${environment}/restore?backup=${backup.id}&path=files%2Fmedia`,
       ...restores.slice(0, 1).map((restore) => `/restores/${restore.id}`),
       `/jobs/${backup.job}`,
     ];

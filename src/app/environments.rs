@@ -227,7 +227,8 @@ async fn overview_in(conn: &mut Conn, app: &App, actor: &Actor, id: &Environment
 /// half a minute for all the rest.
 fn restore_takes(size: i64, restores: &[db::restores::Restore], drill: Option<(Millis, i64)>) -> i64 {
     let took = |r: &db::restores::Restore| Some((Millis(r.finished_at?), r.finished_at? - r.started_at?));
-    let whole = restores.iter().filter(|r| r.state == RestoreState::Succeeded.word() && r.elements.split(',').count() > 1);
+    let whole =
+        restores.iter().filter(|r| r.state == RestoreState::Succeeded.word() && r.elements.split(',').count() > 1 && r.paths.is_none());
     let newest = whole.filter_map(took).chain(drill).max_by_key(|(at, _)| at.0);
     newest.map_or(30_000 + size / 40_000, |(_, took)| took)
 }

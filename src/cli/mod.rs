@@ -124,6 +124,8 @@ pub enum People {
     BackupBrowse(backups::Browse),
     #[command(name = "backup:versions")]
     BackupVersions(backups::Versions),
+    #[command(name = "backup:compare")]
+    BackupCompare(backups::Compare),
     #[command(name = "backup:restore", after_help = exit::HELP)]
     BackupRestore(restores::Create),
     #[command(name = "backup:undo", after_help = exit::HELP)]
@@ -229,6 +231,7 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::BackupGet(a) => backups::get(s, &a),
         People::BackupBrowse(a) => backups::browse(s, &a),
         People::BackupVersions(a) => backups::versions(s, &a),
+        People::BackupCompare(a) => backups::compare(s, &a),
         People::BackupRestore(a) => restores::create(s, &a),
         People::BackupUndo(a) => restores::undo(s, &a),
         People::BackupPin(a) => backups::pin(s, &a.backup, true),

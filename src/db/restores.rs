@@ -33,6 +33,8 @@ pub struct Restore {
     pub undo_until: Option<i64>,
     pub message: Option<String>,
     pub hint: Option<String>,
+    /// A JSON array of percent-encoded paths; none: whole elements.
+    pub paths: Option<String>,
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -52,8 +54,8 @@ pub struct Step {
 pub async fn insert(conn: &mut Conn, r: &Restore, steps: &[Step]) -> Result<()> {
     let sql = "
         insert into restores (id, tenant_id, site_id, environment_id, backup_id, kind, undo_of, elements, state, note,
-                              account_id, initiator, job_id, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                              account_id, initiator, job_id, created_at, paths)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     let query = run(sql)
         .bind(r.id.clone())
         .bind(r.tenant_id.clone())
@@ -68,7 +70,8 @@ pub async fn insert(conn: &mut Conn, r: &Restore, steps: &[Step]) -> Result<()> 
         .bind(r.account_id.clone())
         .bind(r.initiator.clone())
         .bind(r.job_id.clone())
-        .bind(r.created_at);
+        .bind(r.created_at)
+        .bind(r.paths.clone());
     changed(conn, query).await?;
     for step in steps {
         let sql = "
@@ -92,7 +95,7 @@ pub async fn find(conn: &mut Conn, id: &RestoreId) -> Result<Option<Restore>> {
     let sql = "
         select r.id, r.tenant_id, t.name as tenant, r.site_id, s.name as site, r.environment_id, coalesce(e.removed_name, e.name) as environment,
                r.backup_id, r.safety_backup_id, r.kind, r.undo_of, r.undone_by, r.elements, r.state, r.note, r.account_id,
-               r.initiator, r.job_id, r.created_at, r.started_at, r.finished_at, r.undo_until, r.message, r.hint
+               r.initiator, r.job_id, r.created_at, r.started_at, r.finished_at, r.undo_until, r.message, r.hint, r.paths
         from restores r
         join environments e on e.tenant_id = r.tenant_id and e.id = r.environment_id
         join sites s on s.tenant_id = r.tenant_id and s.id = r.site_id
@@ -106,7 +109,7 @@ pub async fn log(conn: &mut Conn, tenant: &TenantId, environment: &EnvironmentId
     let sql = "
         select r.id, r.tenant_id, t.name as tenant, r.site_id, s.name as site, r.environment_id, coalesce(e.removed_name, e.name) as environment,
                r.backup_id, r.safety_backup_id, r.kind, r.undo_of, r.undone_by, r.elements, r.state, r.note, r.account_id,
-               r.initiator, r.job_id, r.created_at, r.started_at, r.finished_at, r.undo_until, r.message, r.hint
+               r.initiator, r.job_id, r.created_at, r.started_at, r.finished_at, r.undo_until, r.message, r.hint, r.paths
         from restores r
         join environments e on e.tenant_id = r.tenant_id and e.id = r.environment_id
         join sites s on s.tenant_id = r.tenant_id and s.id = r.site_id

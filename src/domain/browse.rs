@@ -125,6 +125,8 @@ pub struct Asked {
     pub name: String,
     /// The link that was just made, on a page that shows it.
     pub link: String,
+    /// The other backup, or `live`.
+    pub with: String,
 }
 
 impl Asked {
@@ -139,6 +141,7 @@ impl Asked {
                 "limit" => asked.limit = text().parse().ok(),
                 "name" => asked.name = text(),
                 "link" => asked.link = text(),
+                "with" => asked.with = text(),
                 _ => {}
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod alarm;
 pub mod browse;
+pub mod compare;
 pub mod downloads;
 pub mod drill;
 pub mod element;
@@ -23,5 +24,6 @@ pub mod space;
 pub mod state;
 pub mod tree;
 pub mod view;
+pub mod walk;
 pub mod webhook;
 pub mod weekday;

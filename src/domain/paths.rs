@@ -25,6 +25,7 @@ paths! {
     backup_act(id, act) = "/backups/{id}/{act}";
     /// Inside a backup; the query says where.
     inside(id, query) = "/backups/{id}/browse?{query}";
+    compare(id, query) = "/backups/{id}/compare?{query}";
     picture(id, query) = "/backups/{id}/picture?{query}";
     versions(environment, query) = "/environments/{environment}/versions?{query}";
     restore(id) = "/restores/{id}";

@@ -257,6 +257,12 @@ pub struct CreateRestore {
     /// The environment's name, typed; needed for a live one.
     #[serde(default)]
     pub confirm: Option<String>,
+    /// Only these files and folders, as they stand in the backup: `files/public/logo.png`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Those whose bytes are no text, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths_hex: Vec<String>,
 }
 
 /// The answer to a restore: a restore that was queued, or a plan after `dry_run`.
@@ -273,6 +279,9 @@ pub struct Plan {
     pub from: String,
     pub to: String,
     pub elements: Vec<Element>,
+    /// Only these files and folders of them; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// Elements that were asked for and are not in the backup.
     pub missing: Vec<Element>,
     /// Sentences: what will be overwritten, kept, carried over.
@@ -308,6 +317,9 @@ pub struct Restore {
     pub environment_id: String,
     pub state: RestoreState,
     pub elements: Vec<Element>,
+    /// Only these files and folders of them; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     pub note: Option<String>,
     pub initiator: String,
     pub created: String,

@@ -54,7 +54,7 @@ pub use archive::{About, Packing};
 pub use check::Checked;
 pub use exclude::{Exclude, Rule};
 pub use location::Location;
-pub use look::{Folder, Hits, Look, Mark, Version};
+pub use look::{Below, Folder, Hits, Look, Mark, Version};
 pub use prune::{Pruned, Pruning};
 pub use repository::Repository;
 pub use restore::{Owners, Restored};

@@ -139,7 +139,24 @@ impl Repository {
     /// `Resource` when the disk is full; `Damaged` when anything could not be read, written or verified, with the first
     /// ten paths and their number. What was written until then stays in `into`.
     pub fn restore_tree(&self, snapshot: &str, from: &Path, into: &OwnedFd, owners: &Owners, watch: &Watch) -> Result<Restored> {
-        reading(|| restore::run(&self.session(watch)?, snapshot, from, into, owners))
+        reading(|| restore::run(&self.session(watch)?, snapshot, from, &restore::What::All, into, owners))
+    }
+
+    /// Writes chosen files and directories of a snapshot into `into`, which must be empty: `parts` by their paths in the
+    /// snapshot, all of them below the directory `from`, with the directories between it and them. `into` itself stays as it is.
+    ///
+    /// # Errors
+    /// As [`Repository::restore_tree`]; `NotFound` when one of them is not in the snapshot.
+    pub fn restore_parts(
+        &self,
+        snapshot: &str,
+        from: &Path,
+        parts: &[PathBuf],
+        into: &OwnedFd,
+        owners: &Owners,
+        watch: &Watch,
+    ) -> Result<Restored> {
+        reading(|| restore::run(&self.session(watch)?, snapshot, from, &restore::What::Only(parts), into, owners))
     }
 
     /// All files below `from`, one after the other in the order of their names: a dump, ready for the plain client. It

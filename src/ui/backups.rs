@@ -99,7 +99,8 @@ fn actions(p: &Page, title: &str, created: Millis) -> AnyView {
         .as_ref()
         .filter(|j| j.finished.is_none() && !j.cancel_requested && may(Right::Create))
         .map(|j| post(paths::cancel(&j.id), "button", format!("Cancel the backup of {title}"), ""));
-    html! { <div class="actions" id="acts" data-part="">{pin}{verify}{drill}{delete}{back}{cancel}{restore}</div> }
+    let changed = usable.then(|| html! { <a class="button" href=paths::compare(&b.id, "")>"What changed"</a> });
+    html! { <div class="actions" id="acts" data-part="">{changed}{pin}{verify}{drill}{delete}{back}{cancel}{restore}</div> }
 }
 
 /// A link that was just made, to be copied.

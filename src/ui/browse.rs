@@ -27,6 +27,7 @@ pub struct Page {
     /// Of a file, for whoever may see what is in it.
     pub preview: Option<Preview>,
     pub may_take: bool,
+    pub may_restore: bool,
     pub new_link: Option<DownloadLink>,
 }
 
@@ -97,7 +98,19 @@ fn acts(p: &Page, here: &Inner) -> Option<AnyView> {
         .then(|| post(paths::inside(&p.backup.id, &query), "button primary", "Get link", format!("to download {}", shown(here.name()))));
     let versions = (p.listing.kind == Kind::File)
         .then(|| html! { <a class="button" href=paths::versions(&p.backup.environment_id, &query)>"All versions"</a> });
-    Some(html! { <div class="actions">{versions}{link}</div> })
+    // All directories of files together are restored as the element.
+    let whole = element == Element::Files && here.parent().is_root();
+    let restore = (p.may_restore && taken && !whole).then(|| {
+        let href = format!(
+            "{}?backup={}{}",
+            paths::choose_restore(&p.backup.environment_id),
+            p.backup.id,
+            super::restore::only(std::slice::from_ref(here))
+        );
+        let what = if p.listing.kind == Kind::File { "Restore this file…" } else { "Restore this folder…" };
+        html! { <a class="button" href=href>{what}</a> }
+    });
+    Some(html! { <div class="actions">{versions}{restore}{link}</div> })
 }
 
 fn search(p: &Page) -> Option<AnyView> {

@@ -17,6 +17,7 @@ pub mod admin;
 pub mod alarms;
 pub mod backups;
 pub mod browse;
+pub mod compare;
 pub mod create;
 pub mod downloads;
 pub mod drills;

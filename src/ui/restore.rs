@@ -3,6 +3,8 @@
 use super::kit::{crumbs, problem, trail, when};
 use super::shell::{Shell, page as whole};
 use crate::base::units;
+use crate::base::words::percent;
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::page::{Choice, RestoreChoices};
 use crate::domain::paths;
@@ -14,6 +16,8 @@ use leptos::prelude::*;
 pub struct Chosen {
     pub backup: String,
     pub elements: Vec<Element>,
+    /// Only these files and folders; none: whole elements.
+    pub paths: Vec<Inner>,
     pub to: String,
     pub problem: Option<(String, Option<String>)>,
 }
@@ -61,11 +65,29 @@ fn form(c: &RestoreChoices, chosen: &Chosen) -> AnyView {
     html! {
         <form class="form" method="get" action=paths::preview_restore(&o.card.id)>
             <fieldset><legend>"Which backup"</legend><div class="choices scroll" role="group" tabindex="0" aria-label="Backups, newest first">{radios}</div>{more}</fieldset>
-            <fieldset><legend>"Which elements"</legend><div class="choices beside">{boxes}</div></fieldset>
+            {if chosen.paths.is_empty() {
+                html! { <fieldset><legend>"Which elements"</legend><div class="choices beside">{boxes}</div></fieldset> }
+            } else {
+                these(chosen, &paths::choose_restore(&o.card.id))
+            }}
             <div class="field"><label for="to">"Destination"</label><select class="input" id="to" name="to">{places}</select></div>
             <div class="actions"><button class="button primary">"Show what would be overwritten"</button><a class="button" href=paths::environment(&o.card.id)>"Cancel"</a></div>
         </form>
     }
+}
+
+/// The files and folders that were chosen inside a backup.
+fn these(chosen: &Chosen, all: &str) -> AnyView {
+    let names: Vec<_> = chosen.paths.iter().map(|path| html! { <li class="wrap"><code>{path.shown()}</code></li> }).collect();
+    let whole = format!("{all}?backup={}", chosen.backup);
+    html! {
+        <fieldset><legend>"Only this"</legend><ul class="stack tight">{names}</ul>{hidden(chosen)}
+        <p class="hint">"Everything else stays as it is. "<a href=whole>"Restore whole elements instead"</a></p></fieldset>
+    }
+}
+
+fn hidden(chosen: &Chosen) -> Vec<AnyView> {
+    chosen.paths.iter().map(|path| html! { <input type="hidden" name="path" value=path.query()/> }).collect()
 }
 
 fn radio(c: &Choice, picked: bool) -> AnyView {
@@ -100,16 +122,17 @@ pub fn preview(shell: Shell, p: Preview) -> String {
         let o = &p.choices.overview;
         let (target, live) = p.destination.clone();
         let at = when(p.choice.created);
-        let names = super::kit::names(&p.plan.elements);
+        let names = if p.plan.paths.is_empty() { super::kit::names(&p.plan.elements) } else { format!("only {}", p.plan.paths.join(", ")) };
         let back = format!("{}?{}", paths::choose_restore(&o.card.id), query(&p.chosen));
         let mut path = trail(&o.card.tenant, &o.card.title(), &o.card.id);
         path.push(("Restore".into(), back.clone()));
         html! {
             {crumbs(path, "What would be overwritten")}
-            <div class="stack"><h1>{format!("Restore {target} to {at}")}</h1><p class="soft wrap">{p.choice.reason.clone()}" · "{names}</p></div>
+            <div class="stack"><h1>{format!("Restore {}{target} to {at}", part(&p.plan))}</h1><p class="soft wrap">{p.choice.reason.clone()}" · "{names}</p></div>
             {problem(p.chosen.problem.clone())}
             {warnings(&p.plan)}
             {super::kit::in_order(&p.plan.elements).into_iter().map(|e| lines(&p.plan, e)).collect::<Vec<_>>()}
+            {every_difference(&p)}
             {confirm(&p, &target, live, &at, back)}
         }
     })
@@ -117,12 +140,29 @@ pub fn preview(shell: Shell, p: Preview) -> String {
 
 fn query(c: &Chosen) -> String {
     let elements: String = c.elements.iter().map(|e| format!("&element={e}")).collect();
-    format!("backup={}&to={}{elements}", c.backup, c.to)
+    format!("backup={}&to={}{elements}{}", c.backup, c.to, only(&c.paths))
+}
+
+/// Paths as a part of a query: escaped once for themselves, since they need not be text, and once more for the query.
+pub(super) fn only(paths: &[Inner]) -> String {
+    paths.iter().map(|path| format!("&path={}", percent(&path.query()))).collect()
 }
 
 fn warnings(plan: &Plan) -> Option<AnyView> {
     let all: Vec<_> = plan.warnings.iter().map(|w| html! { <li class="wrap">{super::errors::capital(w)}</li> }).collect();
     (!all.is_empty()).then(|| html! { <div class="note" data-kind="warn"><strong>"Worth knowing before"</strong><ul>{all}</ul></div> })
+}
+
+/// It is not all of it that goes back.
+fn part(plan: &Plan) -> &'static str {
+    if plan.paths.is_empty() { "" } else { "a part of " }
+}
+
+/// The way to all of it, where the backup is one of the environment that it goes into.
+fn every_difference(p: &Preview) -> Option<AnyView> {
+    let href = paths::compare(&p.choice.id, &format!("with={}", crate::domain::compare::LIVE));
+    (p.chosen.to == p.choices.overview.card.id)
+        .then(|| html! { <p><a href=href>"Every difference between the backup and the live site"</a></p> })
 }
 
 /// The sentences about one element, without its name at their beginning.
@@ -139,7 +179,7 @@ fn lines(plan: &Plan, element: Element) -> AnyView {
         .iter()
         .filter(|n| n.element == element)
         .filter_map(|n| super::kit::iso(&n.at))
-        .map(|at| html! { <li>"The newest file there now is of "{super::kit::time(at)}", "{super::kit::ago(at)}</li> })
+        .map(|at| html! { <li>"The newest of these, as it is now, is of "{super::kit::time(at)}", "{super::kit::ago(at)}</li> })
         .collect();
     html! {
         <section class="stack tight"><h2>{super::errors::capital(element.name())}</h2><ul class="stack tight">{all}{newest}</ul></section>
@@ -147,7 +187,10 @@ fn lines(plan: &Plan, element: Element) -> AnyView {
 }
 
 fn confirm(p: &Preview, target: &str, live: bool, at: &str, back: String) -> AnyView {
-    let elements: Vec<_> = p.plan.elements.iter().map(|e| html! { <input type="hidden" name="element" value=e.name()/> }).collect();
+    let elements: Vec<_> = match p.chosen.paths.is_empty() {
+        true => p.plan.elements.iter().map(|e| html! { <input type="hidden" name="element" value=e.name()/> }).collect(),
+        false => hidden(&p.chosen),
+    };
     let typed = live.then(|| {
         html! {
             <div class="field">
@@ -166,7 +209,7 @@ fn confirm(p: &Preview, target: &str, live: bool, at: &str, back: String) -> Any
             <input type="hidden" name="backup" value=p.choice.id.clone()/>
             {elements}
             {typed}
-            <div class="actions"><button class="button danger">{format!("Restore {target} to {at}")}</button><a class="button" href=back>"Choose another backup"</a></div>
+            <div class="actions"><button class="button danger">{format!("Restore {}{target} to {at}", part(&p.plan))}</button><a class="button" href=back>"Choose another backup"</a></div>
         </form>
     }
 }

@@ -120,6 +120,7 @@ fn facts(p: &Page) -> AnyView {
         <dl class="facts">
             <dt>"To"</dt><dd><a class="wrap" href=paths::backup(&r.backup)>{time(to)}" - "{p.backup.reason.clone()}</a></dd>
             <dt>"Elements"</dt><dd>{names}</dd>
+            {(!r.paths.is_empty()).then(|| html! { <dt>"Only"</dt><dd class="wrap">{r.paths.join(", ")}</dd> })}
             <dt>"By"</dt><dd>{r.initiator.clone()}", "{iso(&r.created).map(ago)}</dd>
             {took.map(|t| html! { <dt>"Took"</dt><dd>{t}</dd> })}
             {r.note.clone().map(|n| html! { <dt>"Note"</dt><dd class="wrap">{n}</dd> })}

@@ -130,6 +130,12 @@ impl Bench {
     pub fn restore(&self) -> String {
         self.server.must(&["backup:restore", ENV, "--backup", &self.backup, "--yes", "--no-wait", "--field", "id"]).trim().to_owned()
     }
+    /// The same of chosen files and folders alone.
+    pub fn restore_only(&self, paths: &[&str]) -> String {
+        let mut args = vec!["backup:restore", ENV, "--backup", &self.backup, "--yes", "--no-wait", "--field", "id"];
+        paths.iter().for_each(|path| args.extend(["--path", path]));
+        self.server.must(&args).trim().to_owned()
+    }
     pub fn undo(&self, restore: &str) -> String {
         self.server.must(&["backup:undo", restore, "--yes", "--no-wait", "--field", "id"]).trim().to_owned()
     }

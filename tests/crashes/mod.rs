@@ -6,6 +6,7 @@
 
 mod backups;
 mod bench;
+mod chosen;
 mod clean_ups;
 mod points;
 mod random;

@@ -79,6 +79,7 @@ const TABLE: &[Row] = &[
     // Of a file that is not there, and of a backup that holds nothing: `tests/browse.rs` has real ones.
     ("POST", "/backups/{id}/browse",                makers(Hidden)),
     ("GET",  "/backups/{id}/picture",               makers(Wrong)),
+    ("GET",  "/backups/{id}/compare",               members(Page)),
     ("POST", "/backups/{id}/note",                  makers(BACKUP)),
     ("POST", "/backups/{id}/pin",                   makers(BACKUP)),
     ("POST", "/backups/{id}/unpin",                 makers(BACKUP)),

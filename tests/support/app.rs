@@ -398,5 +398,6 @@ pub fn restore_row(env: &db::environments::Environment, backup: &str, now: Milli
         undo_until: None,
         message: None,
         hint: None,
+        paths: None,
     }
 }

@@ -1,17 +1,20 @@
 //! Looking inside a backup: its elements, folders and files, a glance at one of them, names that are searched for, and all
-//! versions of a file.
+//! versions of a file; and what changed from one backup to another, or to the live site.
 //!
 //! Whoever may view sees names, sizes and times; what is *in* a file is for those who may download. Where the reader may
 //! look is decided first, from the catalogue; the repository is opened only then, and only the tree of that element is
 //! read. A backup in the trash, or one that has expired, shows nothing.
 
+mod compare;
 mod glance;
 mod versions;
 
+pub(in crate::app) use compare::{Place, against_live, soon};
+pub use compare::{compare, others};
 pub use glance::{Picture, picture, preview};
 pub use versions::versions;
 
-use super::downloads::usable;
+use super::downloads::{is_open, usable};
 use super::{App, access, access::Actor, environments, from_json, servers};
 use crate::app::backups::Manifest;
 use crate::base::error::{Class, Error, Result};
@@ -193,7 +196,7 @@ pub async fn search(app: &App, actor: &Actor, backup: &BackupId, asked: &Asked) 
     }
     let (watch, from) = (Watch::new(), asked.path.clone());
     let _turn = SEARCHES.acquire().await.map_err(|e| Error::internal(e.to_string()))?;
-    let patience = tokio::spawn(stop_later(watch.clone()));
+    let patience = tokio::spawn(stop_later(watch.clone(), PATIENCE));
     let searched = opened.look(app, move |look| {
         let wanted = |name: &[u8]| String::from_utf8_lossy(name).to_lowercase().contains(&text);
         look.search(from.path(), &wanted, HITS, &watch)
@@ -211,8 +214,8 @@ fn among(mut entries: Vec<Entry>, text: &str) -> Found {
     Found { entries, looked, stopped: false }
 }
 
-async fn stop_later(watch: Watch) {
-    tokio::time::sleep(PATIENCE).await;
+async fn stop_later(watch: Watch, after: Duration) {
+    tokio::time::sleep(after).await;
     watch.cancel();
 }
 

@@ -171,8 +171,8 @@ fn fresh(by: (&str, &str), backup: &Backup, element: Element, now: Millis, hours
     }
 }
 
-/// The element of a backup that can be downloaded.
-pub(super) async fn usable(conn: &mut Conn, backup: &Backup, element: Element) -> Result<BackupElement> {
+/// Can anything be seen of what is in it?
+pub(super) fn is_open(backup: &Backup) -> Result<()> {
     if !BackupState::parse(&backup.state)?.is_usable() {
         return Err(Error::conflict(format!("the backup is {}", backup.state)).hint("only a finished one can be downloaded"));
     }
@@ -182,6 +182,12 @@ pub(super) async fn usable(conn: &mut Conn, backup: &Backup, element: Element) -
     if backup.expired_at.is_some() {
         return Err(Error::conflict("the backup has expired").hint("what was in it is gone; choose another backup"));
     }
+    Ok(())
+}
+
+/// The element of a backup that can be downloaded.
+pub(super) async fn usable(conn: &mut Conn, backup: &Backup, element: Element) -> Result<BackupElement> {
+    is_open(backup)?;
     let elements = db::backups::elements(conn, &TenantId(backup.tenant_id.clone()), &BackupId(backup.id.clone())).await?;
     let found = elements.into_iter().find(|e| e.element == element.name() && e.snapshot.is_some());
     found.ok_or_else(|| Error::conflict(format!("this backup holds no {element}")).hint("choose an element that it has, or another backup"))

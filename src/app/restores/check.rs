@@ -1,12 +1,15 @@
 //! What is looked at before anything is touched, and after everything is switched.
 
 use super::data;
+use super::parts::{self, Part};
 use super::run::Run;
 use super::steps::{Acted, Step};
+use crate::app::from_json;
 use crate::app::servers::blocking;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Class, Error, Result};
 use crate::base::units;
 use crate::domain::element::Element;
+use crate::domain::view::FileProblem;
 use crate::hosting::database::database;
 use crate::hosting::host;
 use std::collections::BTreeMap;
@@ -47,12 +50,28 @@ pub(super) async fn preflight(run: &mut Run<'_>, i: usize) -> Result<Option<Stri
     Ok(None)
 }
 
+/// How large an element is, or the chosen parts of it, which must be in the backup.
+async fn weight(run: &Run<'_>, element: Element) -> Result<u64> {
+    let (source, snapshot) = run.source(element)?;
+    let parts: Vec<Part> = run.parts()?.into_iter().filter(|part| part.element == element).collect();
+    if parts.is_empty() {
+        return Ok(source.size.unsigned_abs());
+    }
+    let problems: Vec<FileProblem> = from_json("problems", &source.problems)?;
+    let repository = run.from.clone();
+    let weight = run.attempt.blocking(move |watch| {
+        parts::check(&repository, &snapshot, &problems, &parts)?;
+        parts::weight(&repository, &snapshot, &parts, watch)
+    });
+    weight.await.map_err(|e| if e.class() == Class::Invalid { e.with_class(Class::Permanent) } else { e })
+}
+
 /// What is staged needs its size on the file system it is staged on.
 async fn space(run: &Run<'_>, elements: &[Element]) -> Result<()> {
     let mut needs: BTreeMap<PathBuf, u64> = BTreeMap::new();
     let definition = &run.env.definition;
     for element in elements {
-        let size = run.source(*element)?.0.size.unsigned_abs();
+        let size = weight(run, *element).await?;
         let place: Option<&Path> = match element {
             Element::Code => definition.root.parent(),
             Element::Files => definition.files.first().and_then(|f| f.path.parent()),
@@ -93,12 +112,17 @@ async fn space(run: &Run<'_>, elements: &[Element]) -> Result<()> {
 
 /// Rows and files, behind maintenance: what is live must be what was switched to.
 pub(super) async fn data(run: &mut Run<'_>) -> Result<Option<String>> {
+    // The settings may have been restored, and rewritten after that.
+    let rewritten: Vec<PathBuf> = run.line(Step::SwitchSettings).iter().flat_map(|l| &l.journal.swaps).map(|s| s.live.clone()).collect();
     for line in run.lines.iter().filter(|l| matches!(l.step, Step::SwitchCode | Step::SwitchFiles | Step::SwitchSettings)) {
         for swap in line.journal.swaps.clone() {
+            if rewritten.contains(&swap.live) {
+                continue;
+            }
             let shown = swap.live.display().to_string();
             let right = blocking(move || Ok(host::inode(&swap.live)? == swap.aside_inode)).await?;
-            if !right && line.step != Step::SwitchSettings {
-                return Err(Error::permanent(format!("{shown} is not the directory that was switched to: somebody replaced it")));
+            if !right {
+                return Err(Error::permanent(format!("{shown} is not what was switched to: somebody replaced it")));
             }
         }
     }

@@ -74,6 +74,7 @@ pub(super) struct Secrets {
 /// Two entries of one file system that change places: what is live, and what lies aside.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Swap {
+    #[serde(with = "any_path")]
     pub live: PathBuf,
     pub aside: PathBuf,
     /// The staging directory that holds `aside`: made beside this path, with this ticket.
@@ -85,13 +86,55 @@ pub(super) struct Swap {
     /// What does not belong to the backup and stays live: carried over from the old directory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried: Vec<CarriedOver>,
+    /// It holds only a part of what could be there, and so must not take the place of anything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new: bool,
+    /// An undo of a restore that brought what was not there: nothing lies aside, and nothing will be live.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vanishes: bool,
+}
+
+impl Swap {
+    /// Were the two looked at before the switch?
+    pub(super) fn is_noted(&self) -> bool {
+        self.live_inode.is_some() || self.aside_inode.is_some()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct CarriedOver {
     /// Relative to the directory that is switched.
+    #[serde(with = "any_path")]
     pub path: PathBuf,
     pub inode: Option<Inode>,
+}
+
+/// Names of files need not be text. Those that are not are written as hexadecimal digits behind a zero, which no name holds.
+mod any_path {
+    use crate::base::secret::hex;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    pub fn serialize<S: Serializer>(path: &Path, s: S) -> Result<S::Ok, S::Error> {
+        match path.to_str() {
+            Some(text) => s.serialize_str(text),
+            None => s.serialize_str(&format!("\0{}", hex(path.as_os_str().as_bytes()))),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<PathBuf, D::Error> {
+        let text = String::deserialize(d)?;
+        let Some(digits) = text.strip_prefix('\0') else { return Ok(PathBuf::from(text)) };
+        let bytes = digits_of(digits).ok_or_else(|| D::Error::custom("the bytes of a path are not hexadecimal digits"))?;
+        Ok(OsString::from_vec(bytes).into())
+    }
+
+    fn digits_of(digits: &str) -> Option<Vec<u8>> {
+        let pairs = (0..digits.len()).step_by(2);
+        pairs.map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
+    }
 }
 
 impl Line {
@@ -145,4 +188,27 @@ impl Secrets {
 
 fn place(row: &Row) -> Place<'_> {
     Place { table: "restore_steps", column: "secret", tenant: &row.tenant_id, row: &row.restore_id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_path_that_is_no_text_comes_back_from_the_journal_as_it_was() {
+        for (live, below) in [(&b"/srv/a b"[..], &b"x/y"[..]), (b"/srv/\xff\n\"", b"\xfe/\x01")] {
+            let path = |bytes| PathBuf::from(OsStr::from_bytes(bytes));
+            let carried = vec![CarriedOver { path: path(below), inode: None }];
+            let (beside, ticket) = ("/srv".into(), "t".into());
+            let (live_inode, aside_inode) = (None, None);
+            let swap =
+                Swap { live: path(live), aside: "/a".into(), beside, ticket, live_inode, aside_inode, carried, new: true, vanishes: false };
+            let written = serde_json::to_string(&swap).unwrap();
+            assert_eq!(serde_json::from_str::<Swap>(&written).unwrap(), swap, "{written}");
+        }
+        let old = r#"{"live":"/srv/site","aside":"/a","beside":"/srv","ticket":"t","live_inode":null,"aside_inode":null}"#;
+        assert_eq!(serde_json::from_str::<Swap>(old).unwrap().live, PathBuf::from("/srv/site"), "as earlier versions wrote it");
+    }
 }

@@ -25,10 +25,10 @@ pub(super) async fn on(run: &mut Run<'_>, i: usize) -> Result<Acted> {
         return hooked(run, "maintenance_on", hook).await;
     }
     let root = run.env.definition.root.clone();
-    let staged_code = run.line(Step::StageCode).and_then(|l| l.journal.swaps.first()).map(|s| s.aside.clone());
     match stack::stack(run.env.definition.stack).maintenance(&run.env.definition) {
         Maintenance::Flag { file, bytes } => {
-            for root in [Some(root), staged_code].into_iter().flatten() {
+            let code = staged(run, &root);
+            for root in [Some(root), code].into_iter().flatten() {
                 let (path, bytes, owner) = (root.join(&file), bytes.clone(), run.env.owner.clone());
                 blocking(move || host::place_file(&path, &bytes, &owner)).await?;
             }
@@ -37,7 +37,7 @@ pub(super) async fn on(run: &mut Run<'_>, i: usize) -> Result<Acted> {
         Maintenance::SettingsBlock => {
             let live = run.env.definition.settings.clone().ok_or_else(|| Error::internal("a settings block without settings"))?;
             note_settings(run, i, &live).await?;
-            let in_staged = crate::domain::site::inside(&root, &live).and_then(|rel| staged_code.map(|code| code.join(rel)));
+            let in_staged = staged(run, &live);
             block(&live, settings::read(run, &live).await?).await?;
             if let Some(path) = in_staged.filter(|p| p.exists()) {
                 block(&path, settings::read_staged(&path).await?).await?;
@@ -46,6 +46,13 @@ pub(super) async fn on(run: &mut Run<'_>, i: usize) -> Result<Acted> {
         }
         Maintenance::None { why } => Ok(Acted::skipped(format!("No maintenance mode: {why}"))),
     }
+}
+
+/// Where that lies aside which will be at this path of the live site, with the code or as a chosen part of it.
+fn staged(run: &Run<'_>, path: &Path) -> Option<PathBuf> {
+    let swaps = &run.line(Step::StageCode)?.journal.swaps;
+    let (swap, below) = swaps.iter().find_map(|swap| Some((swap, path.strip_prefix(&swap.live).ok()?)))?;
+    Some(if below.as_os_str().is_empty() { swap.aside.clone() } else { swap.aside.join(below) })
 }
 
 /// After an unwinding reached the end of maintenance: on again, until everything is back.

@@ -13,17 +13,20 @@ mod check;
 mod data;
 mod journal;
 mod maintenance;
+mod parts;
 mod plan;
 mod run;
 mod safety;
 mod settings;
 mod steps;
+mod targets;
 mod trees;
 mod undo;
 mod views;
 
 pub use aside::drop_aside;
 pub use run::{run, settle};
+pub(in crate::app) use targets::places;
 pub use undo::undo;
 
 use super::backups::refuse_stuck;
@@ -35,6 +38,7 @@ use crate::base::sql::{Conn, Tx};
 use crate::db;
 use crate::db::backups::Narrow;
 use crate::db::restores::Restore as Row;
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::ids::{BackupId, EnvironmentId, RestoreId, TenantId};
 use crate::domain::rights::Right;
@@ -72,6 +76,7 @@ pub async fn create(
     refuse_stuck(&mut tx, &TenantId(chosen.target.tenant_id.clone()), target).await?;
     let mut row = fresh(&chosen.target, now, actor, &chosen.backup.id, &chosen.elements, "restore");
     row.note = backups::checked_note(new.note.as_deref())?;
+    row.paths = parts::written(&chosen.paths)?;
     let lines = steps::lines(&row, &steps::of_restore(&chosen.elements));
     let row = enqueue(&mut tx, now, actor, &chosen.target, &chosen.backup.site_id, row, &lines, key).await?;
     let restore = views::view_of(&mut tx, &row).await?;
@@ -97,7 +102,7 @@ async fn enqueue(
     if !queued.fresh {
         let first = queue::find(tx, &queue::Tenants::All, &queued.id).await?;
         let first = found(tx, &first.subject).await?;
-        let same = first.backup_id == row.backup_id && first.elements == row.elements && first.kind == row.kind;
+        let same = first.backup_id == row.backup_id && first.elements == row.elements && first.kind == row.kind && first.paths == row.paths;
         return if same { Ok(first) } else { Err(busy(&first.id)) };
     }
     if !db::backups::hold(tx, &TenantId(row.tenant_id.clone()), &BackupId(row.backup_id.clone())).await? {
@@ -106,7 +111,9 @@ async fn enqueue(
     row.job_id = Some(queued.id.0);
     db::restores::insert(tx, &row, lines).await.map_err(|e| if e.class() == Class::Conflict { busy("of this environment") } else { e })?;
     let action = if row.kind == "undo" { "restore.undo" } else { "restore.create" };
-    let detail = format!("{} of {} from {}", row.elements, environments::address(target), row.backup_id);
+    let paths = parts::read(row.paths.as_deref())?;
+    let what = if paths.is_empty() { row.elements.clone() } else { parts::named(&paths) };
+    let detail = format!("{what} of {} from {}", environments::address(target), row.backup_id);
     record(tx, now, actor, &row, action, &detail).await?;
     found(tx, &row.id).await
 }
@@ -178,6 +185,7 @@ fn fresh(env: &db::environments::Environment, now: Millis, actor: &Actor, backup
         undo_until: None,
         message: None,
         hint: None,
+        paths: None,
     }
 }
 
@@ -189,6 +197,8 @@ pub(super) struct Chosen {
     pub source: Vec<db::backups::BackupElement>,
     pub elements: Vec<Element>,
     pub missing: Vec<Element>,
+    /// Only these of them; none: all.
+    pub paths: Vec<Inner>,
 }
 
 /// Finds the set and what of it will be restored. A set is never mixed: what it lacks is said, not taken from another.
@@ -197,10 +207,8 @@ async fn choose(app: &App, actor: &Actor, target: &EnvironmentId, new: &view::Cr
     let target = access::environment(&mut conn, actor, target, Right::Restore).await?;
     environments::refuse_going(&target)?;
     let definition: Definition = from_json("definition", &target.definition)?;
-    let asked = match new.element.as_deref() {
-        None | Some("all") => None,
-        Some(text) => Some(Element::parse_list(text)?),
-    };
+    let paths = parts::asked(&definition, new)?;
+    let asked = wanted(new, &parts::of(&definition, &paths)?)?;
     let backup = match &new.backup {
         Some(id) => access::backup(&mut conn, actor, &BackupId(id.clone()), Right::Restore).await?,
         None => newest(&mut conn, actor, &target, new.from.as_deref(), asked.as_deref()).await?,
@@ -225,7 +233,25 @@ async fn choose(app: &App, actor: &Actor, target: &EnvironmentId, new: &view::Cr
         return Err(Error::invalid(format!("the backup {} has no {names} for this environment", backup.id))
             .hint("choose a backup that has it: `sitekeep backup:list` shows the elements"));
     }
-    Ok(Chosen { target, definition, backup, source, elements, missing })
+    Ok(Chosen { target, definition, backup, source, elements, missing, paths })
+}
+
+/// The elements asked for by name, or those of the chosen parts; none: whatever there is.
+fn wanted(new: &view::CreateRestore, parts: &[parts::Part]) -> Result<Option<Vec<Element>>> {
+    let named = match new.element.as_deref() {
+        None | Some("all") => None,
+        Some(text) => Some(Element::parse_list(text)?),
+    };
+    if parts.is_empty() {
+        return Ok(named);
+    }
+    let of: Vec<Element> = Element::ALL.into_iter().filter(|e| parts.iter().any(|p| p.element == *e)).collect();
+    match named {
+        Some(named) if !named.iter().all(|e| of.contains(e)) || named.len() != of.len() => {
+            Err(Error::invalid("the paths are of other elements than those named").hint("name the paths alone: each says its element"))
+        }
+        _ => Ok(Some(of)),
+    }
 }
 
 /// The newest usable backup that has every element asked for.

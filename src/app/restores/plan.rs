@@ -1,22 +1,27 @@
 //! What a restore will do, said before it does it: what is overwritten, what stays, what is lost.
 
-use super::{Chosen, trees};
+use super::parts::{self, Part};
+use super::{Chosen, targets};
 use crate::app::backups::{Manifest, RowCounts};
 use crate::app::servers::blocking;
-use crate::app::{App, environments, from_json};
+use crate::app::{App, browse, environments, from_json};
 use crate::base::clock::Millis;
-use crate::base::error::Result;
+use crate::base::error::{Class, Error, Result};
 use crate::base::units;
-use crate::base::watch::Watch;
+use crate::base::words::shown;
 use crate::db::backups::{Backup, BackupElement};
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::ids::{EnvironmentId, SiteId, TenantId};
 use crate::domain::state::BackupState;
-use crate::domain::tree::Differences;
-use crate::domain::view::{Newest, Plan};
+use crate::domain::view::{FileProblem, Newest, Plan};
+use crate::domain::walk::Differences;
+use crate::engine::Repository;
 use crate::hosting::database::database;
 use crate::hosting::host;
 use crate::hosting::stack::{self, Maintenance};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Tables named in a plan; the rest are counted.
 const TABLES_NAMED: usize = 20;
@@ -30,6 +35,7 @@ pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
         to: env.address.clone(),
         elements: chosen.elements.clone(),
         missing: chosen.missing.clone(),
+        paths: chosen.paths.iter().map(Inner::shown).collect(),
         ..Plan::default()
     };
     let reason = b.note.clone().unwrap_or_else(|| b.reason.clone());
@@ -39,6 +45,7 @@ pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
         let manifest: Manifest = from_json("manifest", &source.manifest)?;
         match element {
             Element::Database => database_lines(&env, &manifest, &mut plan).await,
+            _ if !chosen.paths.is_empty() => part_lines(app, &env, *element, chosen, source, &manifest, &mut plan).await?,
             Element::Files => {
                 let lacks = |name: &str| !manifest.directories.iter().any(|d| d.name == name);
                 let lacking = env.definition.files.iter().filter(|d| lacks(&d.name));
@@ -104,8 +111,8 @@ async fn tree_lines(
     }
 }
 
-/// Which files come back, change and go away. A tree of more than [`MOST_FILES`] is only counted; and that it cannot be
-/// told is no reason not to restore.
+/// Which files come back, change and go away. It takes some seconds at the most, since a person waits for the answer; and
+/// that it cannot be told is no reason not to restore.
 async fn file_lines(
     app: &App,
     env: &environments::Opened,
@@ -116,52 +123,109 @@ async fn file_lines(
 ) {
     let Some(snapshot) = source.snapshot.clone() else { return };
     let compared = async {
-        let (tenant, site) = (TenantId(backup.tenant_id.clone()), SiteId(backup.site_id.clone()));
-        let (_, repository) = environments::repository(app, &tenant, &site).await?;
-        let trees = trees::places(env, element, manifest);
-        let owner = env.owner.clone();
-        blocking(move || {
-            let mut all = Vec::new();
-            for (from, live, kept) in trees {
-                let then = repository.marks(&snapshot, &from, MOST_FILES, &Watch::new())?;
-                let now = host::tree_marks(&live, &kept, &owner, MOST_FILES)?;
-                let Some((then, now)) = then.zip(now) else { return Ok(None) };
-                let newest = now.values().map(|m| m.modified).max();
-                all.push((Differences::between(&now, then), newest));
-            }
-            Ok(Some(all))
-        })
-        .await
+        let repository = repository_of(app, backup).await?;
+        let places = targets::places(env, element, manifest);
+        browse::against_live(repository, snapshot, places, env.owner.clone(), browse::soon(0)).await
     };
-    match compared.await {
-        Ok(Some(all)) => {
-            for (d, newest) in all {
-                plan.lines.extend(difference_lines(element, &d));
-                let at = newest.and_then(|ns| i64::try_from(ns / 1_000_000).ok()).filter(|_| !d.is_none());
-                plan.newest.extend(at.map(|at| Newest { element, at: Millis(at).iso() }));
-            }
+    found_lines(element, compared.await, plan);
+}
+
+async fn repository_of(app: &App, backup: &Backup) -> Result<Repository> {
+    let (tenant, site) = (TenantId(backup.tenant_id.clone()), SiteId(backup.site_id.clone()));
+    Ok(environments::repository(app, &tenant, &site).await?.1)
+}
+
+/// Chosen files and folders: each is looked for in the backup and on the live site, and what is wrong with one ends it here.
+async fn part_lines(
+    app: &App,
+    env: &environments::Opened,
+    element: Element,
+    chosen: &Chosen,
+    source: &BackupElement,
+    manifest: &Manifest,
+    plan: &mut Plan,
+) -> Result<()> {
+    let mut parts = parts::of(&env.definition, &chosen.paths)?;
+    parts.retain(|part| part.element == element);
+    let places = parts::places(env, element, manifest, &parts)?;
+    let elsewhere = chosen.backup.environment_id != chosen.target.id;
+    if let Some(part) = parts.iter().find(|part| elsewhere && env.definition.settings.as_ref() == Some(&part.live())) {
+        return Err(Error::invalid(format!("{} holds the settings of another environment", part.shown())).hint("choose other files"));
+    }
+    let snapshot = source.snapshot.clone().ok_or_else(|| Error::internal("an element without a snapshot"))?;
+    let problems: Vec<FileProblem> = from_json("problems", &source.problems)?;
+    let repository = repository_of(app, &chosen.backup).await?;
+    let (look, at) = (repository.clone(), snapshot.clone());
+    let lines = blocking(move || {
+        parts::check(&look, &at, &problems, &parts)?;
+        parts.iter().map(|part| part_line(element, part)).collect::<Result<Vec<_>>>()
+    })
+    .await?;
+    plan.lines.extend(lines);
+    let compared = browse::against_live(repository, snapshot, places, env.owner.clone(), browse::soon(0)).await;
+    found_lines(element, compared, plan);
+    plan.lines.push(format!("{element}: everything else stays as it is"));
+    Ok(())
+}
+
+fn part_line(element: Element, part: &Part) -> Result<String> {
+    let live = part.live();
+    let way = parts::top(&part.root, &part.below).map_err(|e| e.with_class(Class::Invalid))?;
+    let there = way == part.below && host::inode(&live)?.is_some();
+    let shown = shown(live.as_os_str().as_bytes());
+    Ok(if there { format!("{element}: {shown} is replaced") } else { format!("{element}: {shown} comes back, where nothing is now") })
+}
+
+fn found_lines(element: Element, found: Result<Differences>, plan: &mut Plan) {
+    match found {
+        Ok(found) => {
+            plan.lines.extend(difference_lines(element, &found));
+            let newest = found.newest.filter(|_| !found.is_none());
+            plan.newest.extend(newest.map(|at| Newest { element, at: at.iso() }));
         }
-        Ok(None) => plan.lines.push(format!("{element}: there are too many files to compare them one by one")),
         Err(e) => plan.warnings.push(format!("the {element} cannot be compared with the backup: {}", e.sentence())),
     }
 }
 
-/// More files than this are not compared one by one: a person waits for the answer.
-const MOST_FILES: usize = 300_000;
-
+/// What will be lost, and what comes instead. The tree of the backup is the one before, the live one the one after: what was
+/// added since goes away.
 fn difference_lines(element: Element, d: &Differences) -> Vec<String> {
     let mut lines = Vec::new();
-    if d.is_none() {
+    if d.is_none() && !d.stopped {
         lines.push(format!("{element}: every file is as in the backup"));
     }
-    let all = [(&d.back, "comes back", "come back"), (&d.changed, "changes", "change"), (&d.gone, "goes away", "go away")];
+    let least = if d.stopped { "at least " } else { "" };
+    let all = [(&d.removed, "comes back", "come back"), (&d.changed, "changes", "change"), (&d.added, "goes away", "go away")];
     for (named, one, many) in all.into_iter().filter(|(named, ..)| named.count > 0) {
         let verb = if named.count == 1 { one } else { many };
-        let names: Vec<String> = named.first.iter().map(|p| p.display().to_string()).collect();
+        let names: Vec<String> = named.first.iter().map(|p| shown(within(p).as_os_str().as_bytes())).collect();
         let more = if named.count > names.len() as u64 { ", …" } else { "" };
-        lines.push(format!("{element}: {} {verb}: {}{more}", units::count(named.count, "file"), names.join(", ")));
+        lines.push(format!("{element}: {least}{} {verb}: {}{more}", units::count(named.count, "file"), names.join(", ")));
+    }
+    let lost = d.newer + d.added.count;
+    if lost > 0 {
+        let (files, new) = (units::count(lost, "file"), units::count(d.added.count, "new one"));
+        let size = units::size(d.added.bytes);
+        lines.push(format!(
+            "{element}: you will lose {least}{files} of what was done since: {} newer than in the backup, {new} ({size})",
+            d.newer
+        ));
+    }
+    if d.stopped {
+        lines.push(format!("{element}: there are too many files to compare all of them while you wait"));
+    }
+    if d.unread > 0 {
+        lines.push(format!("{element}: {} cannot be read now, and nothing is said of what is in there", units::count(d.unread, "folder")));
     }
     lines
+}
+
+/// A path without the name of its tree: people know the directory.
+fn within(path: &Path) -> &Path {
+    let tree = if path.starts_with("files") { 2 } else { 1 };
+    let mut parts = path.components();
+    parts.by_ref().take(tree).for_each(drop);
+    parts.as_path()
 }
 
 async fn database_lines(env: &environments::Opened, manifest: &Manifest, plan: &mut Plan) {

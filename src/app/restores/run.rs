@@ -1,6 +1,7 @@
 //! The driver: does the steps in order, unwinds them in reverse, and goes on where an attempt that died had come to.
 
 use super::journal::Line;
+use super::parts::{self, Part};
 use super::steps::{self, Acted, Step};
 use super::{aside, check, found, maintenance, safety, trees};
 use crate::app::App;
@@ -101,6 +102,10 @@ impl Run<'_> {
     }
     pub(super) fn elements(&self) -> Result<Vec<Element>> {
         Element::parse_list(&self.row.elements)
+    }
+    /// The chosen files and folders; none where whole elements are restored.
+    pub(super) fn parts(&self) -> Result<Vec<Part>> {
+        parts::of(&self.env.definition, &parts::read(self.row.paths.as_deref())?)
     }
     pub(super) fn is_undo(&self) -> bool {
         self.row.kind == "undo"

@@ -98,7 +98,8 @@ async fn prepare(run: &mut Run<'_>, i: usize) -> Result<Option<New>> {
     let (beside, ticket) = (run.env.definition.root.clone(), run.ticket());
     let beside = if path.starts_with(&beside) { beside } else { path.clone() };
     let aside: PathBuf = host::staging_path(&beside, &ticket).join("settings");
-    let swap = Swap { live: path, aside, beside, ticket, live_inode: None, aside_inode: None, carried: Vec::new() };
+    let swap =
+        Swap { live: path, aside, beside, ticket, live_inode: None, aside_inode: None, carried: Vec::new(), new: false, vanishes: false };
     Ok(Some(New { swap, bytes: new, like: old.meta }))
 }
 

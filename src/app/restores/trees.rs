@@ -3,29 +3,21 @@
 use super::journal::{CarriedOver, Swap};
 use super::run::Run;
 use super::steps::Step;
+use super::targets::{self, Target};
 use crate::app::backups::Manifest;
-use crate::app::environments::Opened;
 use crate::app::from_json;
 use crate::base::error::{Error, Result};
 use crate::base::failpoint;
 use crate::base::units;
+use crate::base::watch::Watch;
 use crate::domain::element::Element;
-use crate::domain::site::{FilesDir, SQLITE_SUFFIXES, inside};
+use crate::domain::site::{SQLITE_SUFFIXES, inside};
 use crate::domain::state::StepState;
 use crate::domain::view::FileProblem;
-use crate::engine::{Owners, Restored};
+use crate::engine::{Owners, Repository, Restored};
 use crate::hosting::database::Means;
 use crate::hosting::host::{self, Staging};
 use std::path::{Path, PathBuf};
-
-/// A directory that is restored: where it stands in the snapshot, and where it goes.
-struct Target {
-    name: String,
-    from: PathBuf,
-    live: PathBuf,
-    beside: PathBuf,
-    carried: Vec<PathBuf>,
-}
 
 /// Writes the element's directories aside, verified by hash on the way. The journal names the staging directories
 /// before they are made, so that they are found again whatever happens.
@@ -33,34 +25,30 @@ pub(super) async fn stage(run: &mut Run<'_>, i: usize, element: Element) -> Resu
     discard(run, i).await?; // an earlier attempt's, half written
     let (source, snapshot) = run.source(element)?;
     let manifest: Manifest = from_json("manifest", &source.manifest)?;
-    let targets = targets(run, element, &manifest)?;
+    let targets = targets::targets(run, element, &manifest).await?;
     let ticket = run.ticket();
-    let mut swaps = Vec::new();
-    for t in &targets {
-        let aside = host::staging_path(&t.beside, &ticket).join(&t.name);
-        let carried = t.carried.iter().map(|path| CarriedOver { path: path.clone(), inode: None }).collect();
-        swaps.push(Swap {
-            live: t.live.clone(),
-            aside,
-            beside: t.beside.clone(),
-            ticket: ticket.clone(),
-            live_inode: None,
-            aside_inode: None,
-            carried,
-        });
-    }
-    run.lines[i].journal.swaps = swaps;
+    let swap = |t: &Target| Swap {
+        live: t.live.clone(),
+        aside: host::staging_path(&t.beside, &ticket).join(&t.name),
+        beside: t.beside.clone(),
+        ticket: ticket.clone(),
+        live_inode: None,
+        aside_inode: None,
+        carried: t.carried.iter().map(|path| CarriedOver { path: path.clone(), inode: None }).collect(),
+        new: t.new,
+        vanishes: false,
+    };
+    run.lines[i].journal.swaps = targets.iter().map(swap).collect();
     run.save(i, StepState::Started).await?;
     let owners = owners(run, &manifest);
     let mut done = Restored::default();
-    for t in targets {
+    for t in targets.clone() {
         let (repository, snapshot, ticket, owners) = (run.from.clone(), snapshot.clone(), ticket.clone(), owners);
         let restored = run
             .attempt
             .blocking(move |watch| {
                 let staging = Staging::make(&t.beside, &ticket)?;
-                let into = staging.fresh_dir(&t.name)?;
-                let restored = repository.restore_tree(&snapshot, &t.from, &into, &owners, watch)?;
+                let restored = write(&repository, &snapshot, &t, &staging, &owners, watch)?;
                 failpoint::hit(format_args!("restore.trees.written"))?;
                 Ok(restored)
             })
@@ -68,75 +56,39 @@ pub(super) async fn stage(run: &mut Run<'_>, i: usize, element: Element) -> Resu
         done.files += restored.files;
         done.bytes += restored.bytes;
     }
-    keep_unread(run, i, element).await?;
+    keep_unread(run, i, element, &targets).await?;
     Ok(Some(format!("{}, {}, each with its hash checked", units::count(done.files, "file"), units::size(done.bytes))))
 }
 
-fn targets(run: &Run<'_>, element: Element, manifest: &Manifest) -> Result<Vec<Target>> {
-    let definition = &run.env.definition;
-    if element == Element::Code {
-        let mut carried = definition.nested();
-        carried.extend(left_out_below(manifest, Path::new("code")));
-        if run.is_elsewhere() {
-            // Another environment's settings are not this one's.
-            carried.extend(definition.settings.as_ref().and_then(|s| inside(&definition.root, s)));
-        }
-        carried.dedup();
-        let root = definition.root.clone();
-        return Ok(vec![Target { name: "code".into(), from: "code".into(), live: root.clone(), beside: root, carried }]);
-    }
-    let mut targets = Vec::new();
-    for dir in &definition.files {
-        if !manifest.directories.iter().any(|d| d.name == dir.name) {
-            continue;
-        }
-        let from = PathBuf::from("files").join(&dir.name);
-        // Beside the code where that is possible: a staging directory inside the code would travel with it.
-        let beside = match dir.path.starts_with(&definition.root) && host::same_file_system(&definition.root, &dir.path)? {
-            true => definition.root.clone(),
-            false => dir.path.clone(),
-        };
-        let carried = left_out_below(manifest, &from);
-        targets.push(Target { name: format!("files-{}", dir.name), from, live: dir.path.clone(), beside, carried });
-    }
-    if targets.is_empty() {
-        return Err(Error::permanent("the backup has none of the directories of this environment")
-            .hint("name the directories alike: `--files name=path` when a site is added"));
-    }
-    Ok(targets)
+/// Writes a target into its staging directory. A part of a tree is written into a holder first, since it may be a file.
+fn write(repository: &Repository, snapshot: &str, t: &Target, staging: &Staging, owners: &Owners, watch: &Watch) -> Result<Restored> {
+    let Some(only) = &t.only else {
+        let into = staging.fresh_dir(&t.name)?;
+        return repository.restore_tree(snapshot, &t.from, &into, owners, watch);
+    };
+    let (above, name) = (t.from.parent().unwrap_or(Path::new("")), t.from.file_name().unwrap_or_default());
+    let into = staging.fresh_dir(&holder(&t.name))?;
+    let restored = repository.restore_parts(snapshot, above, only, &into, owners, watch)?;
+    staging.take_out(&holder(&t.name), name, &t.name)?;
+    Ok(restored)
 }
 
-/// Trees that a restore of the element would replace: where each stands in the snapshot, where it lives, and what there
-/// stays as it is.
-pub(super) fn places(env: &Opened, element: Element, manifest: &Manifest) -> Vec<(PathBuf, PathBuf, Vec<PathBuf>)> {
-    let definition = &env.definition;
-    if element == Element::Code {
-        let mut kept = definition.nested();
-        kept.extend(left_out_below(manifest, Path::new("code")));
-        return vec![("code".into(), definition.root.clone(), kept)];
-    }
-    let there = definition.files.iter().filter(|dir| manifest.directories.iter().any(|d| d.name == dir.name));
-    let place = |dir: &FilesDir| {
-        let from = PathBuf::from("files").join(&dir.name);
-        let kept = left_out_below(manifest, &from);
-        (from, dir.path.clone(), kept)
-    };
-    there.map(place).collect()
+fn holder(name: &str) -> String {
+    format!("{name}-holder")
 }
 
 /// What could not be read when the backup was made is not in it: nobody wanted it gone, so what is live stays. A file
 /// that only changed while it was read is in the backup, and a directory that could not be entered is in it empty.
-async fn keep_unread(run: &mut Run<'_>, i: usize, element: Element) -> Result<()> {
+async fn keep_unread(run: &mut Run<'_>, i: usize, element: Element, targets: &[Target]) -> Result<()> {
     let problems: Vec<FileProblem> = from_json("problems", &run.source(element)?.0.problems)?;
     let mut swaps = run.lines[i].journal.swaps.clone();
     if problems.is_empty() {
         return Ok(());
     }
+    let places: Vec<PathBuf> = targets.iter().map(|t| t.from.clone()).collect();
     run.lines[i].journal.swaps = super::super::servers::blocking(move || {
-        for swap in &mut swaps {
-            // `files-public` stands in the backup as `files/public`.
-            let name = swap.aside.file_name().and_then(|n| n.to_str()).unwrap_or_default().replacen('-', "/", 1);
-            let below = problems.iter().filter_map(|p| Path::new(&p.path).strip_prefix(&name).ok()).filter(|p| !p.as_os_str().is_empty());
+        for (swap, from) in swaps.iter_mut().zip(places) {
+            let below = problems.iter().filter_map(|p| Path::new(&p.path).strip_prefix(&from).ok()).filter(|p| !p.as_os_str().is_empty());
             let lacking = below.filter(|p| is_nothing(&swap.aside.join(p))).map(|p| CarriedOver { path: p.to_owned(), inode: None });
             swap.carried.extend(lacking.collect::<Vec<_>>());
         }
@@ -154,17 +106,6 @@ fn is_nothing(path: &Path) -> bool {
     }
 }
 
-/// What the backup left out below `from`, relative to it.
-fn left_out_below(manifest: &Manifest, from: &Path) -> Vec<PathBuf> {
-    manifest
-        .left_out
-        .iter()
-        .filter_map(|l| Path::new(&l.path).strip_prefix(from).ok())
-        .filter(|p| !p.as_os_str().is_empty())
-        .map(Path::to_owned)
-        .collect()
-}
-
 /// Files keep the owner they were recorded with; in another environment the one site's owner becomes the other's.
 fn owners(run: &Run<'_>, manifest: &Manifest) -> Owners {
     let (to_uid, to_gid) = (run.env.owner.uid, run.env.owner.gid);
@@ -178,10 +119,12 @@ pub(super) async fn discard(run: &mut Run<'_>, i: usize) -> Result<()> {
     for swap in run.lines[i].journal.swaps.clone() {
         super::super::servers::blocking(move || {
             let Some(name) = swap.aside.file_name().map(|n| n.to_string_lossy().into_owned()) else { return Ok(()) };
-            match Staging::reopen(&swap.beside, &swap.ticket)? {
-                Some(staging) => staging.discard(&name),
-                None => Ok(()),
+            for name in [holder(&name), name] {
+                if let Some(staging) = Staging::reopen(&swap.beside, &swap.ticket)? {
+                    staging.discard(&name)?;
+                }
             }
+            Ok(())
         })
         .await?;
     }
@@ -248,7 +191,7 @@ fn carry_staged_database(run: &mut Run<'_>, i: usize) {
 /// Before anything moves: the inodes of what is live, of what lies aside, and of what will be carried.
 async fn note_inodes(run: &mut Run<'_>, i: usize) -> Result<()> {
     let swaps = run.lines[i].journal.swaps.clone();
-    if swaps.iter().any(|s| s.aside_inode.is_some()) {
+    if swaps.iter().any(Swap::is_noted) {
         return Ok(()); // noted by an attempt before this one
     }
     let noted = super::super::servers::blocking(move || swaps.into_iter().map(noted).collect::<Result<Vec<_>>>()).await?;
@@ -259,9 +202,13 @@ async fn note_inodes(run: &mut Run<'_>, i: usize) -> Result<()> {
 pub(super) fn noted(mut swap: Swap) -> Result<Swap> {
     swap.live_inode = host::inode(&swap.live)?;
     swap.aside_inode = host::inode(&swap.aside)?;
-    if swap.aside_inode.is_none() {
+    if swap.aside_inode.is_none() && !swap.vanishes {
         return Err(Error::permanent(format!("{} is gone: it should have been switched to", swap.aside.display()))
             .hint("restore the backup instead"));
+    }
+    if swap.new && swap.live_inode.is_some() {
+        return Err(Error::conflict(format!("{} was not there when the restore began, and now it is", swap.live.display()))
+            .hint("start the restore again when nobody else works on the site"));
     }
     for c in &mut swap.carried {
         c.inode = host::inode(&swap.live.join(&c.path))?;
@@ -277,7 +224,11 @@ pub(super) fn act(swap: &Swap) -> Result<()> {
             return Err(Error::conflict(format!("{} was replaced by somebody else meanwhile", swap.live.display()))
                 .hint("start the restore again when nobody else works on the site"));
         }
-        host::exchange(&swap.live, &swap.aside)?;
+        match swap.aside_inode {
+            Some(_) => host::exchange(&swap.live, &swap.aside)?,
+            // Nothing lies aside, since nothing was live before: what is live goes there.
+            None => host::exchange(&swap.aside, &swap.live)?,
+        }
     }
     failpoint::hit(format_args!("restore.trees.exchanged"))?;
     for c in &swap.carried {
@@ -309,7 +260,13 @@ pub(super) async fn switch_back(run: &mut Run<'_>, i: usize) -> Result<()> {
 
 /// The exact inverse, from whatever point the act had come to.
 pub(super) fn act_back(swap: &Swap) -> Result<()> {
-    if swap.aside_inode.is_none() || host::inode(&swap.live)? != swap.aside_inode {
+    // What was live lies aside, out of everybody's reach. (What is live now may be a file that we wrote anew since: the
+    // settings, to take the maintenance block out of them.)
+    let acted = match swap.live_inode {
+        Some(_) => host::inode(&swap.aside)? == swap.live_inode,
+        None => swap.aside_inode.is_some() && host::inode(&swap.live)? == swap.aside_inode,
+    };
+    if !acted {
         return Ok(());
     }
     for c in swap.carried.iter().rev() {

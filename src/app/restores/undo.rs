@@ -46,6 +46,7 @@ pub async fn undo(app: &App, actor: &Actor, id: &RestoreId, key: Option<String>)
     };
     let mut row = fresh(&env, now, actor, &backup, &elements, kind);
     row.undo_of = Some(first.id.clone());
+    row.paths.clone_from(&first.paths);
     row.note = Some(format!("Undo of {}", first.id));
     let before = journal_of(app, &mut tx, &first).await?;
     let mut lines = if exact { exact_lines(app, &row, &before)? } else { steps::lines(&row, &steps::of_restore(&elements)) };
@@ -135,6 +136,11 @@ fn exact_lines(app: &App, row: &Row, before: &[Line]) -> Result<Vec<StepRow>> {
         let mut journal = line.journal.clone();
         journal.reversed = !journal.reversed;
         for swap in &mut journal.swaps {
+            swap.new = false;
+            swap.vanishes = swap.live_inode.is_none();
+            if swap.vanishes {
+                swap.carried.clear(); // all of it goes
+            }
             (swap.live_inode, swap.aside_inode) = (None, None);
             swap.carried.iter_mut().for_each(|c| c.inode = None);
         }

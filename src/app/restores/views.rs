@@ -48,6 +48,7 @@ pub(super) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Restore>
         undo_until: iso(row.undo_until),
         message: row.message.clone(),
         hint: row.hint.clone(),
+        paths: super::parts::read(row.paths.as_deref())?.iter().map(|p| p.shown()).collect(),
         steps,
         job: row.job_id.clone(),
     })

@@ -1,12 +1,14 @@
 //! Backups: making, listing, showing, keeping, proving.
 
 mod browse;
+mod compare;
 mod create;
 mod get;
 mod resume;
 mod sheets;
 
 pub use browse::{Browse, Versions, browse, versions};
+pub use compare::{Compare, compare};
 pub use create::{create, made};
 pub use get::{Get, get};
 

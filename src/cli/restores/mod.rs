@@ -19,6 +19,7 @@ use crate::domain::view::{Environment, Restore};
 use ending::{agreed, carry_out};
 use serde_json::json;
 use sheets::{COLUMNS, names, row};
+use std::path::PathBuf;
 
 /// Restore an environment from one backup
 ///
@@ -39,6 +40,9 @@ pub struct Create {
     /// code, files, database (or db), a list with commas, or all [default: all]
     #[arg(long)]
     pub element: Option<String>,
+    /// Only this file or folder, for example files/public/logo.png, or as it lies on the site; may be given several times
+    #[arg(long = "path", value_name = "PATH", conflicts_with_all = ["element", "file"])]
+    pub paths: Vec<PathBuf>,
     /// Restore into this environment
     #[arg(long, value_name = "TENANT/SITE.ENV", conflicts_with = "to_env")]
     pub to: Option<String>,
@@ -103,7 +107,7 @@ fn of_environment(s: &mut Session<'_>, environment: &Environment) -> Result<Vec<
 
 pub fn info(s: &mut Session<'_>, args: &Info) -> Result<Exit> {
     let restore: Restore = s.client()?.get(&format!("/restores/{}", escaped(&args.restore)))?;
-    let shown = "id,kind,environment,state,elements,backup,safety_backup,note,initiator,date,finished,undo_until,message,hint,steps";
+    let shown = "id,kind,environment,state,elements,paths,backup,safety_backup,note,initiator,date,finished,undo_until,message,hint,steps";
     s.print(Sheet::one(COLUMNS, shown, row(&restore)))?;
     Ok(Exit::Good)
 }

@@ -22,6 +22,7 @@ pub const COLUMNS: &[Column] = &[
     column("hint", "Hint"),
     column("steps", "Steps"),
     column("job", "Job"),
+    column("paths", "Only"),
 ];
 
 pub const PLAN: &[Column] = &[
@@ -30,6 +31,7 @@ pub const PLAN: &[Column] = &[
     column("to", "To"),
     column("elements", "Elements"),
     column("missing", "Missing"),
+    column("paths", "Only"),
     column("lines", "What happens"),
     column("warnings", "Warnings"),
 ];
@@ -58,6 +60,7 @@ pub fn row(r: &Restore) -> Vec<Cell> {
         r.hint.as_ref().into(),
         steps.into(),
         r.job.as_ref().into(),
+        r.paths.clone().into(),
     ]
 }
 
@@ -72,6 +75,7 @@ pub fn plan_row(plan: &Plan) -> Vec<Cell> {
         (&plan.to).into(),
         names(&plan.elements).into(),
         names(&plan.missing).into(),
+        plan.paths.clone().into(),
         plan.lines.clone().into(),
         plan.warnings.clone().into(),
     ]

@@ -7,8 +7,10 @@
 
 mod folder;
 mod shelf;
+mod side;
 
 pub use folder::{Folder, Mark};
+pub use side::Below;
 
 use super::failure::{Ours, reading};
 use super::repository::Session;

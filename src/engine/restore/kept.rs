@@ -29,6 +29,11 @@ impl Rights {
         Self { owners: *owners, root: rustix::process::geteuid().is_root() }
     }
 
+    /// Of a directory that holds what is on its way elsewhere: ours alone.
+    pub fn private() -> Kept {
+        Kept { owner: None, mode: Mode::RWXU, mtime: Timespec { tv_sec: 0, tv_nsec: 0 }, attributes: None }
+    }
+
     fn uid(&self, recorded: u32) -> u32 {
         match self.owners.map {
             Some((from, _, to, _)) if recorded == from || !self.owners.as_recorded => to,

@@ -1,4 +1,4 @@
-//! Writes a directory of a snapshot into an empty one.
+//! Writes a directory of a snapshot, or chosen parts of one, into an empty one.
 //!
 //! [`plan`] reads the trees and makes the directories, [`write`] fills the files in the order in which their pieces lie
 //! in the packs, [`kept`] gives everything its owner, mode and time at the end, from the leaves up. The library's own
@@ -88,15 +88,38 @@ impl Failures<'_> {
     }
 }
 
-pub(super) fn run(session: &Session, snapshot: &str, from: &Path, into: &OwnedFd, owners: &Owners) -> Result<Restored> {
+/// What of a directory is written.
+pub(super) enum What<'a> {
+    /// All that is in it; the target becomes like it.
+    All,
+    /// These, by their paths in the snapshot, with the directories on the way to them; the target stays as it is.
+    Only(&'a [PathBuf]),
+}
+
+impl What<'_> {
+    /// Is what lies at this path, relative to `from`, written?
+    fn has(&self, from: &Path, path: &Path) -> bool {
+        let path = from.join(path);
+        match self {
+            Self::All => true,
+            Self::Only(wanted) => wanted.iter().any(|wanted| path.starts_with(wanted) || wanted.starts_with(&path)),
+        }
+    }
+}
+
+pub(super) fn run(session: &Session, snapshot: &str, from: &Path, what: &What<'_>, into: &OwnedFd, owners: &Owners) -> Result<Restored> {
     session.control.watch.check()?;
     let _lock = session.lock_for_reading()?;
     let snapshot = Snapshot::open(session, snapshot)?;
     let node = snapshot.find(from)?;
+    if let What::Only(wanted) = what {
+        wanted.iter().try_for_each(|path| snapshot.find(path).map(drop))?;
+    }
     let target = Target::empty(into)?;
     let rights = Rights::new(owners);
     let failures = Failures { session, failed: Mutex::default(), hopeless: AtomicBool::new(false) };
-    let plan = Plan::make(&snapshot, &node, &target, &rights, &failures)?;
+    let root = if matches!(what, What::All) { rights.keep(&node.meta, true) } else { Rights::private() };
+    let plan = Plan::make(&snapshot, &node, root, &|path| what.has(from, path), &target, &rights, &failures)?;
     write::contents(session, &snapshot, &plan, &target, &failures)?;
     if !failures.is_over() {
         write::links(&plan, &target, &failures);

@@ -11,7 +11,7 @@ use rustix::fs::Mode;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 
@@ -68,8 +68,17 @@ pub(super) struct Piece {
 }
 
 impl Plan {
-    pub fn make(snapshot: &Snapshot, from: &Node, target: &Target, rights: &Rights, failures: &Failures<'_>) -> Result<Self> {
-        let root = Folder { path: PathBuf::new(), kept: rights.keep(&from.meta, true) };
+    /// `wanted` judges paths relative to `from`; `root` is what the target becomes.
+    pub fn make(
+        snapshot: &Snapshot,
+        from: &Node,
+        root: Kept,
+        wanted: &dyn Fn(&Path) -> bool,
+        target: &Target,
+        rights: &Rights,
+        failures: &Failures<'_>,
+    ) -> Result<Self> {
+        let root = Folder { path: PathBuf::new(), kept: root };
         let (files, links, hard_links, pieces, packs) = Default::default();
         let mut maker = Maker {
             plan: Self { folders: vec![root], files, links, hard_links, pieces, packs },
@@ -93,6 +102,9 @@ impl Plan {
             for node in nodes {
                 let name = name_of(&node);
                 let at = path.join(&name);
+                if !wanted(&at) {
+                    continue;
+                }
                 let planned = maker.node(snapshot, folder, &fd, node, name);
                 match planned {
                     Ok(Some(inner)) => open.push(inner),

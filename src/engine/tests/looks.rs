@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::error::Class;
+use crate::domain::walk::{Difference, Differences, Walk};
 use std::ffi::OsStr;
 use std::time::Instant;
 
@@ -84,4 +85,87 @@ fn a_folder_of_a_hundred_thousand_entries_is_turned_page_by_page_at_once() {
     assert_eq!((name, length, more), (b"photo-099800.jpg".to_vec(), 200, false));
     println!("100,000 entries: the first page took {first:?}, the last one {again:?}");
     assert!(again.as_millis() < 300, "{again:?}");
+}
+
+fn compared(bench: &Bench, before: &str, after: &str, change: impl FnOnce(&mut Walk)) -> Differences {
+    let (before, after) = (bench.repository.look(before).unwrap(), bench.repository.look(after).unwrap());
+    let mut walk = Walk::new(100, Watch::new());
+    change(&mut walk);
+    walk.run(Path::new(""), &before.below(Path::new(""), None), &after.below(Path::new(""), None)).unwrap();
+    walk.found
+}
+
+#[test]
+fn two_snapshots_are_compared_by_their_content_and_by_nothing_else() {
+    let bench = Bench::new();
+    let site = bench.scratch.dir("site");
+    for (path, text) in [("a/same", "same"), ("a/renewed", "one"), ("b/gone", "gone"), ("b/touched", "t"), ("turn", "file")] {
+        std::fs::create_dir_all(site.join(path).parent().unwrap()).unwrap();
+        std::fs::write(site.join(path), text).unwrap();
+    }
+    std::os::unix::fs::symlink("here", site.join("link")).unwrap();
+    std::os::unix::fs::symlink("there", site.join("way")).unwrap();
+    let before = bench.backup(vec![tree("files", &site)]).unwrap().snapshot;
+    assert!(compared(&bench, &before, &before, |_| {}).is_none());
+    std::fs::write(site.join("a/renewed"), "two").unwrap(); // of the same size
+    std::fs::remove_file(site.join("b/gone")).unwrap();
+    std::fs::set_permissions(site.join("b/touched"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::remove_file(site.join("turn")).unwrap();
+    std::fs::create_dir_all(site.join("turn/into")).unwrap();
+    std::fs::write(site.join("turn/into/x"), "12345").unwrap();
+    std::fs::write(site.join(OsStr::from_bytes(b"odd\xff\n")), "1").unwrap();
+    std::fs::remove_file(site.join("link")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", site.join("link")).unwrap();
+    let after = bench.backup(vec![tree("files", &site)]).unwrap().snapshot;
+    let found = compared(&bench, &before, &after, |_| {});
+    let of = |d: &Difference| (d.path.as_os_str().as_bytes().to_vec(), d.before.is_some(), d.after.is_some());
+    let expected: [(&[u8], bool, bool); 6] = [
+        (b"files/a/renewed", true, true),
+        (b"files/b/gone", true, false),
+        (b"files/link", true, true),
+        (b"files/odd\xff\n", false, true),
+        (b"files/turn", true, false),
+        (b"files/turn/into/x", false, true),
+    ];
+    assert_eq!(found.page.iter().map(of).collect::<Vec<_>>(), expected.map(|(p, a, b)| (p.to_vec(), a, b)));
+    assert_eq!((found.added.bytes, found.removed.bytes, found.touched, found.unread), (6, 8, 1, 0));
+    // From one place alone, and only an entry of it.
+    let (then, now) = (bench.repository.look(&before).unwrap(), bench.repository.look(&after).unwrap());
+    let mut walk = Walk::new(9, Watch::new());
+    let (root, only) = (Path::new("files/a"), Some(OsStr::new("renewed")));
+    walk.run(root, &then.below(root, only), &now.below(root, only)).unwrap();
+    assert_eq!((walk.found.changed.count, walk.found.added.count), (1, 0));
+    let mut walk = Walk::new(9, Watch::new());
+    let root = Path::new("files/turn");
+    walk.run(root, &then.below(root, None), &now.below(root, None)).unwrap();
+    assert_eq!((walk.found.added.count, walk.found.removed.count), (1, 0), "there was no folder there");
+}
+
+#[test]
+fn a_hundred_thousand_changes_in_one_folder_are_counted_and_turned_page_by_page() {
+    let bench = Bench::new();
+    let site = PathBuf::from(format!("/dev/shm/sitekeep-{}", chance::word(12)));
+    std::fs::create_dir_all(site.join("same")).unwrap();
+    for n in 0..20_000 {
+        std::fs::File::create(site.join(format!("same/{n}"))).unwrap();
+    }
+    let before = bench.backup(vec![tree("files", &site)]).unwrap().snapshot;
+    std::fs::create_dir(site.join("new")).unwrap();
+    for n in 0..100_000 {
+        std::fs::File::create(site.join(format!("new/photo-{n:06}.jpg"))).unwrap();
+    }
+    let stored = bench.backup(vec![tree("files", &site)]);
+    std::fs::remove_dir_all(&site).unwrap();
+    let after = stored.unwrap().snapshot;
+    let began = Instant::now();
+    let found = compared(&bench, &before, &after, |_| {});
+    let first = began.elapsed();
+    assert_eq!((found.added.count, found.page.len(), found.more), (100_000, 100, true));
+    let mark = Some(PathBuf::from("files/new/photo-099989.jpg"));
+    let found = compared(&bench, &before, &after, |walk| walk.after = mark);
+    assert_eq!((found.added.count, found.page.len(), found.more), (100_000, 10, false));
+    println!("100,000 changes: the first page took {first:?}");
+    let began = Instant::now();
+    assert!(compared(&bench, &after, &after, |_| {}).is_none());
+    assert!(began.elapsed().as_millis() < 500, "what is equal is not read: {:?}", began.elapsed());
 }

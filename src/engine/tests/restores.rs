@@ -235,3 +235,28 @@ fn what_the_disk_made_of_a_restore_is_read_back_and_every_other_byte_is_noticed(
     symlink("twice", back.join("$HOME")).unwrap();
     assert_eq!(differing(), ["$HOME", "-rf", "a b", "deep/er/empty", "twice"]);
 }
+
+#[test]
+fn chosen_parts_come_with_the_folders_above_them_and_nothing_else() {
+    let bench = Bench::new();
+    let site = bench.scratch.dir("site");
+    zoo(&site);
+    let stored = bench.backup(vec![tree("files/public", &site)]).unwrap();
+    let write = |from: &str, parts: &[&str], into: &str| {
+        let parts: Vec<PathBuf> = parts.iter().map(PathBuf::from).collect();
+        let fd = open(&bench.scratch.dir(into));
+        bench.repository.restore_parts(&stored.snapshot, Path::new(from), &parts, &fd, &RECORDED, &Watch::new())
+    };
+    let restored = write("files/public", &["files/public/deep/er", "files/public/large", "files/public/link"], "some").unwrap();
+    assert_eq!((restored.files, restored.dirs, restored.links), (2, 4, 1));
+    let (all, some) = (picture(&site), picture(&bench.scratch.at("some")));
+    for path in ["deep", "deep/er", "deep/er/empty", "deep/er/and/deeper", "link"] {
+        assert_eq!(some.get(path.as_bytes()), all.get(path.as_bytes()), "{path}");
+    }
+    assert_eq!(std::fs::read(bench.scratch.at("some/large")).unwrap(), std::fs::read(site.join("large")).unwrap());
+    assert!(!bench.scratch.at("some/deep/second-name").exists() && !bench.scratch.at("some/twice").exists());
+    // A name that only begins like one of them is another; and the tree itself is a part of what is above it.
+    assert_eq!(write("files/public", &["files/public/Case"], "one").unwrap().files, 1);
+    assert_eq!(write("files", &["files/public"], "whole").unwrap().files, 16);
+    assert_eq!(write("files/public", &["files/public/large", "files/public/gone"], "none").unwrap_err().class(), Class::NotFound);
+}

@@ -21,6 +21,7 @@ mod races;
 mod replace;
 mod run;
 mod scratch;
+mod side;
 mod staging;
 mod switch;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use replace::replace_file;
 pub use run::run_hook;
 pub(super) use run::{Limits, Ran, run};
 pub use scratch::{Ended, Scratch};
+pub use side::LiveTree;
 pub(super) use staging::PREFIX;
 pub use staging::Staging;
 pub use switch::{Carried, carry, exchange};

@@ -135,6 +135,26 @@ fn an_owner_who_swaps_the_staging_directory_gets_nothing_moved_outside() {
 }
 
 #[test]
+fn an_owner_who_swaps_folders_above_a_single_file_gets_nothing_exchanged_outside() {
+    let Some(who) = other_user() else { return };
+    let s = Scratch::new();
+    let canary = Canary::new(&s);
+    let live = s.file("home/folder/inner", "live");
+    give(&s.path().join("home"), &who);
+    let staging = Staging::make(&s.path().join("home"), "t").unwrap();
+    let (folder, target, staged) = (s.path().join("home/folder"), canary.0.join("dir"), staging.path().join("part"));
+    race(
+        &who,
+        move || swap(&folder, &target),
+        || {
+            std::fs::write(&staged, "staged").unwrap();
+            exchange(&live, &staged).is_ok()
+        },
+    );
+    canary.check();
+}
+
+#[test]
 fn an_owner_who_swaps_parents_while_something_is_carried_gets_no_directory_given() {
     let Some(who) = other_user() else { return };
     let s = Scratch::new();

@@ -5,8 +5,10 @@ use super::tree::clear;
 use crate::base::error::{Context, Error, Result};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A directory `.sitekeep-<ticket>` of mode 0700 beside a live directory (so on its file system), which only this
@@ -89,6 +91,26 @@ impl Staging {
         }
         self.drop_entry(name)?;
         if others(&self.dir).context(|| format!("listing {}", self.path.display()))?.is_empty() { self.remove() } else { Ok(()) }
+    }
+
+    /// Takes what is called `name` out of the directory `holder` inside, gives it the name `to` beside it, and removes the
+    /// holder.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub fn take_out(&self, holder: &str, name: &OsStr, to: &str) -> Result<()> {
+        let shown = self.path.join(holder).join(name);
+        if to == MARK || super::paths::plain(Path::new(name)).is_err() || name.as_bytes().contains(&b'/') {
+            return Err(Error::internal(format!("{to:?} cannot be a name in a staging directory")));
+        }
+        let dir = open_below(&self.dir, Path::new(holder), WITHIN).context(|| format!("opening {}", shown.display()))?;
+        if stat_in(&dir, name).context(|| format!("looking at {}", shown.display()))?.is_none() {
+            return Err(Error::not_found(format!("{} does not exist", shown.display())));
+        }
+        self.drop_entry(to)?;
+        super::switch::place(&dir, name, &self.dir, OsStr::new(to)).context(|| format!("moving {}", shown.display()))?;
+        self.drop_entry(holder)?;
+        sync_dir(&self.dir, &self.path)
     }
 
     fn drop_entry(&self, name: &str) -> Result<()> {
@@ -269,6 +291,28 @@ mod tests {
         assert!(s.path().join(".sitekeep-r1/code/index").exists() && !s.path().join(".sitekeep-r1/files").exists());
         Staging::reopen(&live, "r1").unwrap().unwrap().discard("code").unwrap();
         assert!(!s.path().join(".sitekeep-r1").exists());
+    }
+
+    #[test]
+    fn what_was_prepared_in_a_directory_is_taken_out_of_it_and_keeps_its_time() {
+        let s = Scratch::new();
+        let live = s.dir("live");
+        let staging = Staging::make(&live, "r1").unwrap();
+        staging.fresh_dir("holder").unwrap();
+        let inner = s.dir(".sitekeep-r1/holder/pictures");
+        s.file(".sitekeep-r1/holder/pictures/x", "new");
+        s.file(".sitekeep-r1/part-0", "left by an attempt that died");
+        std::fs::set_permissions(&inner, std::fs::Permissions::from_mode(0o555)).unwrap();
+        let time = std::fs::metadata(&inner).unwrap().modified().unwrap();
+        assert_eq!(staging.take_out("holder", OsStr::new("other"), "part-0").unwrap_err().class(), Class::NotFound);
+        staging.take_out("holder", OsStr::new("pictures"), "part-0").unwrap();
+        let moved = std::fs::metadata(staging.path().join("part-0")).unwrap();
+        assert_eq!((moved.mode() & 0o777, moved.modified().unwrap()), (0o555, time));
+        assert!(staging.path().join("part-0/x").is_file() && !staging.path().join("holder").exists());
+        for bad in ["..", "a/b", ""] {
+            assert!(staging.take_out("part-0", OsStr::new(bad), "part-1").is_err(), "{bad:?}");
+        }
+        staging.remove().unwrap();
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn guard(path: &Path, parent: &OwnedFd) -> Result<()> {
 }
 
 /// Moves `from` to `to`, or exchanges them when something is at `to`: true when it was an exchange.
-fn place(from: &OwnedFd, name: &OsStr, to: &OwnedFd, to_name: &OsStr) -> rustix::io::Result<bool> {
+pub(super) fn place(from: &OwnedFd, name: &OsStr, to: &OwnedFd, to_name: &OsStr) -> rustix::io::Result<bool> {
     // To write in the parents, and to give a directory another parent, takes the right to write in each of them.
     let entries: Vec<OwnedFd> = [(from, name), (to, to_name)].iter().filter_map(|(dir, name)| own_dir(dir, name)).collect();
     let _same: Vec<SameTime<'_>> = [from, to].into_iter().chain(&entries).map(SameTime::of).collect();

@@ -68,6 +68,7 @@ table! {
     "/backups/{id}/verify" ["POST"] post(backups::verify);
     "/backups/{id}/browse" ["GET"] get(browse::list);
     "/backups/{id}/search" ["GET"] get(browse::search);
+    "/backups/{id}/compare" ["GET"] get(browse::compare);
     "/backups/{id}/links" ["GET", "POST"] get(links::list).post(links::create);
     "/backups/{id}/downloads" ["GET", "POST"] get(downloads::list).post(downloads::prepare);
     "/downloads/{id}" ["GET", "DELETE"] get(downloads::find).delete(downloads::remove);

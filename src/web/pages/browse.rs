@@ -22,6 +22,7 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
     let backup = backups::find(app, &reader.actor, id).await?;
     let environment = EnvironmentId(backup.environment_id.clone());
     let overview = environments::overview(app, &reader.actor, &environment, reader.zone).await?;
+    let may_restore = overview.rights.may(Right::Restore);
     let may_take = overview.rights.may(Right::Download);
     let preview = match listing.kind == Kind::File && may_take {
         true => Some(browse::preview(app, &reader.actor, id, &asked).await?),
@@ -33,7 +34,18 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
     };
     let new_link = link_of(app, reader, id, &asked.link, may_take).await?;
     let shell = super::environments::shell(reader, &overview, format!("Inside the backup of {}", overview.card.title()));
-    let page = ui::browse::Page { backup, listing, after: asked.after, name: asked.name, found, problem, preview, may_take, new_link };
+    let page = ui::browse::Page {
+        backup,
+        listing,
+        after: asked.after,
+        name: asked.name,
+        found,
+        problem,
+        preview,
+        may_take,
+        may_restore,
+        new_link,
+    };
     Ok(Html(ui::browse::page(shell, page)))
 }
 

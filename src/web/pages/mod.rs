@@ -7,6 +7,7 @@ pub mod admin;
 pub mod alarms;
 pub mod backups;
 pub mod browse;
+pub mod compare;
 pub mod downloads;
 pub mod drills;
 pub mod environments;
@@ -72,6 +73,7 @@ table! {
     "/environments/{id}/retention" reader ["GET", "POST"] get(retention::page).post(retention::save);
     "/backups/{id}" reader ["GET"] get(backups::page);
     "/backups/{id}/browse" reader ["GET", "POST"] get(browse::page).post(browse::link);
+    "/backups/{id}/compare" reader ["GET"] get(compare::page);
     "/backups/{id}/picture" reader ["GET"] get(browse::picture);
     "/backups/{id}/note" reader ["POST"] post(backups::note);
     "/backups/{id}/pin" reader ["POST"] post(backups::pin);

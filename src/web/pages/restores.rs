@@ -3,6 +3,7 @@
 use crate::app::{App, backups, environments, restores};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::ids::{BackupId, EnvironmentId, RestoreId};
 use crate::domain::page::{Choice, RestoreChoices};
@@ -22,6 +23,8 @@ use axum_extra::extract::{Form, Query};
 pub struct Asked {
     backup: String,
     element: Vec<String>,
+    /// Only these files and folders, as they stand in addresses.
+    path: Vec<String>,
     /// The destination; where it is not given, the environment itself.
     to: String,
     /// The environment whose backups were offered.
@@ -36,7 +39,8 @@ impl Asked {
     }
     fn chosen(&self, id: &str) -> Result<Chosen> {
         let to = if self.to.is_empty() { id } else { &self.to };
-        Ok(Chosen { backup: self.backup.clone(), elements: self.elements()?, to: to.to_owned(), problem: None })
+        let paths = self.path.iter().map(|path| Inner::of_query(path)).collect();
+        Ok(Chosen { backup: self.backup.clone(), elements: self.elements()?, paths, to: to.to_owned(), problem: None })
     }
 }
 
@@ -110,7 +114,7 @@ fn complete(chosen: &Chosen) -> Result<()> {
     if chosen.backup.is_empty() {
         return Err(no_backup());
     }
-    if chosen.elements.is_empty() {
+    if chosen.elements.is_empty() && chosen.paths.is_empty() {
         return Err(Error::invalid("nothing was chosen to be restored").hint("choose at least one element"));
     }
     Ok(())
@@ -118,7 +122,16 @@ fn complete(chosen: &Chosen) -> Result<()> {
 
 fn wish(chosen: &Chosen, dry_run: bool, confirm: Option<String>) -> view::CreateRestore {
     let elements = chosen.elements.iter().map(|e| e.name()).collect::<Vec<_>>().join(",");
-    view::CreateRestore { backup: Some(chosen.backup.clone()), element: Some(elements), dry_run, confirm, ..view::CreateRestore::default() }
+    let (text, bytes): (Vec<_>, Vec<_>) = chosen.paths.iter().map(Inner::text).partition(|(_, digits)| digits.is_none());
+    view::CreateRestore {
+        backup: Some(chosen.backup.clone()),
+        element: Some(elements).filter(|_| chosen.paths.is_empty()),
+        paths: text.into_iter().map(|(text, _)| text).collect(),
+        paths_hex: bytes.into_iter().filter_map(|(_, digits)| digits).collect(),
+        dry_run,
+        confirm,
+        ..view::CreateRestore::default()
+    }
 }
 
 /// `id` is the destination.
