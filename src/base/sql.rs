@@ -92,6 +92,8 @@ impl Pool {
                             "pragma synchronous = full",
                             "pragma foreign_keys = on",
                             "pragma busy_timeout = 10000",
+                            // 16 MB of pages; by default it is 2, and a page of the dashboard reads the same ones anew.
+                            "pragma cache_size = -16000",
                         ] {
                             conn.execute(pragma).await?;
                         }
