@@ -13,7 +13,7 @@ use crate::domain::compare::{Change, Changes, Comparison, Count, LIVE, LONGEST_P
 use crate::domain::element::Element;
 use crate::domain::view::Backup;
 
-/// Show what changed between two backups, or between a backup and the live site
+/// Show what changed between two backups, or since one
 ///
 /// From the older to the newer one. Files are counted on standard error and listed as data; of a database the tables with
 /// another number of rows.
