@@ -44,7 +44,15 @@ pub fn wrk(url: &str, cookie: Option<&str>, paths: &[String], connections: usize
     std::fs::write(&script, SCRIPT).expect("a script can be written");
     std::fs::write(&list, paths.join("\n")).expect("a list can be written");
     let mut command = Command::new("wrk");
-    command.args(["-t2", &format!("-c{connections}"), &format!("-d{seconds}s"), "--timeout", "10s", "-H", "Accept-Encoding: gzip, br"]);
+    command.args([
+        &format!("-t{}", connections.min(2)),
+        &format!("-c{connections}"),
+        &format!("-d{seconds}s"),
+        "--timeout",
+        "10s",
+        "-H",
+        "Accept-Encoding: gzip, br",
+    ]);
     command.args(cookie.map(|value| ["-H".to_owned(), format!("Cookie: sitekeep={value}; zone=Europe%2FBerlin")]).into_iter().flatten());
     command.arg("-s").arg(script).arg(url).arg("--").arg(list);
     let out = match command.output() {
