@@ -10,9 +10,8 @@ use std::time::Instant;
 /// Claims that are measured.
 const ROUNDS: u32 = 500;
 
-// Not a part of `make test`: figures want a release build and a quiet machine.
 #[test]
-#[ignore = "a minute: run by `make bench`"]
+#[ignore = "figures, not checks: they want a release build and a quiet machine, so `make bench` takes them; what claims do is checked in src/queue/tests"]
 fn bench_claims_of_one_among_thousands_of_jobs() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!("\n| Catalogue | Jobs that wait | Of tenants | A claim and its end | A look at a line that cannot move |");

@@ -10,9 +10,8 @@ const MEMORY: u64 = 300 << 20;
 /// The catalogue with its log may grow by so much while a backup runs; a spool file would be as large as the site.
 const SPOOL: u64 = 24 << 20;
 
-// Not a part of `make test`: figures want a release build and a quiet machine, and the site takes minutes to make.
 #[test]
-#[ignore = "minutes: run by `make bench`"]
+#[ignore = "memory is measured of a release build, with a site of gigabytes that takes minutes to make, so `make bench` does it"]
 fn bench_memory_and_disk_stay_bounded_for_a_big_site() {
     let (scratch, site) = (Scratch::new(), big_site());
     println!("\n{}", site::describe(&site));
@@ -21,9 +20,8 @@ fn bench_memory_and_disk_stay_bounded_for_a_big_site() {
     check(&panel, &site.root);
 }
 
-// Not a part of `make test`: figures want a release build and a quiet machine, and the site takes minutes to make.
 #[test]
-#[ignore = "minutes: run by `make bench`"]
+#[ignore = "memory is measured of a release build, with a site of gigabytes that takes minutes to make, so `make bench` does it"]
 fn bench_memory_and_disk_stay_bounded_for_many_small_files() {
     let scratch = Scratch::new();
     let (root, count) = (scratch.join("site"), size("BENCH_FILES", 20_000));

@@ -39,9 +39,8 @@ fn big_site() -> Wordpress {
     site
 }
 
-// Not a part of `make test`: figures want a release build and a quiet machine, and the site takes minutes to make.
 #[test]
-#[ignore = "minutes: run by `make bench`"]
+#[ignore = "figures, not checks: they want a release build and a quiet machine, so `make bench` takes them, with a site that takes minutes to make"]
 fn bench_a_big_site_beside_what_people_use_otherwise() {
     let site = big_site();
     println!("\n{}", site::describe(&site));

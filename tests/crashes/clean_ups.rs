@@ -126,9 +126,8 @@ fn a_clean_up_waits_for_a_backup_that_runs_and_the_backup_is_whole() {
     beside_a_running_backup(&bench, 5);
 }
 
-// Not a part of `make test`: a hundred rounds of each take half an hour. Five of each are run by the tests above and below.
 #[test]
-#[ignore = "long: make faults"]
+#[ignore = "half an hour, by `make faults`: a hundred rounds of what the tests beside it do five times in `make test`"]
 fn faults_a_hundred_clean_ups_beside_running_and_frozen_backups() {
     let bench = bench();
     beside_a_running_backup(&bench, 100);

@@ -59,24 +59,20 @@ fn killed_at_random(mut bench: Bench) {
     }
 }
 
-// Not a part of `make test`: chance looks for what nobody listed, and needs hundreds of rounds for it. Every listed point is
-// killed at by the tests in restores.rs and backups.rs, which are.
 #[test]
-#[ignore = "long: make faults"]
+#[ignore = "hours, by `make faults`: chance looks for what nobody listed; `make test` kills at every listed point, in restores.rs and backups.rs"]
 fn faults_killed_at_random_moments_with_a_new_database() {
     killed_at_random(Bench::gallery(true));
 }
 
-// As above: hours, by `make faults`.
 #[test]
-#[ignore = "long: make faults"]
+#[ignore = "hours, by `make faults`: chance looks for what nobody listed; `make test` kills at every listed point, in restores.rs and backups.rs"]
 fn faults_killed_at_random_moments_with_tables_beside() {
     killed_at_random(Bench::gallery(false));
 }
 
-// As above: hours, by `make faults`.
 #[test]
-#[ignore = "long: make faults"]
+#[ignore = "hours, by `make faults`: chance looks for what nobody listed; `make test` kills at every listed point, in restores.rs and backups.rs"]
 fn faults_killed_at_random_moments_in_sqlite() {
     killed_at_random(Bench::notes());
 }

@@ -78,10 +78,9 @@ fn this_binary(role: &str, url: &str) -> Command {
     command
 }
 
-/// Not a test: what this binary does when a test starts it once more. The tests above that start it fail when it does not do
-/// its part; run by itself it has no role and would pass whatever happens, so it is not counted among them.
+/// What this binary does when a test starts it once more.
 #[test]
-#[ignore = "started by other tests, as a process of its own"]
+#[ignore = "not a test but the other process of those above, which start it and fail without it; by itself it has no role and would pass whatever happens"]
 fn another_process() {
     let (Ok(role), Ok(url)) = (std::env::var("SITEKEEP_TEST_ROLE"), std::env::var("SITEKEEP_TEST_URL")) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

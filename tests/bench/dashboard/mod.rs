@@ -35,16 +35,14 @@ struct Case {
     limit: Option<f64>,
 }
 
-// Not a part of `make test`: figures want a release build, and the catalogue takes minutes to make.
 #[test]
-#[ignore = "minutes: run by `make bench`"]
+#[ignore = "figures, not checks: they want a release build and a quiet machine, so `make bench` takes them, and a million backups take minutes to write; tests/plans.rs checks the indexes"]
 fn bench_pages_of_the_dashboard_with_a_million_backups_on_sqlite() {
     measure(Kind::Sqlite);
 }
 
-// Not a part of `make test`: figures want a release build, and the catalogue takes minutes to make.
 #[test]
-#[ignore = "minutes: run by `make bench`"]
+#[ignore = "figures, not checks: they want a release build and a quiet machine, so `make bench` takes them, and a million backups take minutes to write; tests/plans.rs checks the indexes"]
 fn bench_pages_of_the_dashboard_with_a_million_backups_on_postgresql() {
     measure(Kind::Postgres);
 }
