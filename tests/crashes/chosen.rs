@@ -3,6 +3,7 @@
 use super::bench::Bench;
 use super::points;
 use super::site::State;
+use super::unwound;
 
 /// One that is another now, and two below a folder that is gone.
 const CHOSEN: [&str; 3] = ["code/EDITION", "files/media/2024/photo-3.png", "files/media/2024/photo-4.png"];
@@ -75,44 +76,13 @@ fn killed_everywhere_but_in_the_switch_chosen_files_come_back_and_their_undo_is_
 #[test]
 fn killed_at_every_moment_of_the_switch_none_of_the_chosen_files_came_back() {
     let (bench, old, _) = damaged();
-    let before = bench.site.leftovers();
-    let mut all_the_way = true;
-    for (point, action) in points::switching().into_iter().filter(|(p, _)| on_the_way(p)) {
-        bench.arm(&point, action);
-        if all_the_way {
-            points::back().iter().filter(|p| on_the_way(p)).for_each(|p| bench.arm(p, "kill"));
-        }
-        let restore = bench.restore_only(&CHOSEN);
-        let state = bench.ended(&restore);
-        let what = format!("killed at {point} ({action}): {:#?}", bench.story(&restore));
-        assert_eq!(state, "unwound", "{what}");
-        assert!(bench.was_hit(&point), "{what}");
-        old.assert_untouched(&bench.site, &what);
-        assert_eq!(bench.site.leftovers(), before, "{what}");
-        bench.assert_open();
-        bench.assert_safe(&restore);
-        bench.disarm();
-        all_the_way = point == "restore.switch_settings.started";
-    }
-    bench.assert_no_nameless_snapshot();
+    unwound::by_death(&bench, &old, on_the_way, || bench.restore_only(&CHOSEN));
 }
 
 #[test]
 fn a_failure_after_any_step_of_chosen_files_leaves_the_site_as_it_was() {
     let (bench, old, _) = damaged();
-    let before = bench.site.leftovers();
-    let steps = points::BEFORE.iter().chain(&points::SWITCHES).chain(&points::AFTER);
-    for step in steps.filter(|step| !step.contains("database")) {
-        bench.arm(&format!("restore.{step}.acted"), "error");
-        let restore = bench.restore_only(&CHOSEN);
-        let state = bench.ended(&restore);
-        let what = format!("failed at {step}: {:#?}", bench.story(&restore));
-        assert!(["failed", "unwound"].contains(&state.as_str()), "{what}");
-        old.assert_untouched(&bench.site, &what);
-        assert_eq!(bench.site.leftovers(), before, "{what}");
-        bench.assert_open();
-        bench.disarm();
-    }
+    unwound::by_failure(&bench, &old, on_the_way, || bench.restore_only(&CHOSEN));
 }
 
 /// Letting visitors in writes the settings anew, and keeping them out again does, too: they go back all the same.

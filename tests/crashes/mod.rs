@@ -12,4 +12,5 @@ mod points;
 mod random;
 mod restores;
 mod site;
+mod unwound;
 mod workers;

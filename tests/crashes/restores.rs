@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, ENV};
 use super::points;
+use super::unwound;
 
 /// Kills at every point before the switch and after it, all in one restore, and in its undo; then at every moment of the
 /// switch, each in a restore of its own, with the way back killed too.
@@ -11,30 +12,7 @@ fn killed_everywhere(bench: &Bench, dead_ends: &[&str]) {
     assert!(unknown.is_empty(), "these points are in no list: {unknown:?}");
     bench.site.change(2);
     let old = bench.site.state();
-    let before = bench.site.leftovers();
-    let mut all_the_way = true;
-    for (point, action) in points::switching() {
-        if dead_ends.contains(&point.as_str()) {
-            continue;
-        }
-        bench.arm(&point, action);
-        if all_the_way {
-            points::back().iter().for_each(|p| bench.arm(p, "kill"));
-        }
-        let restore = bench.restore();
-        let state = bench.ended(&restore);
-        let what = format!("killed at {point} ({action}): {:#?}", bench.story(&restore));
-        assert_eq!(state, "unwound", "{what}");
-        assert!(bench.was_hit(&point), "{what}");
-        old.assert_untouched(&bench.site, &what);
-        assert_eq!(bench.site.leftovers(), before, "{what}");
-        bench.assert_open();
-        bench.assert_safe(&restore);
-        bench.disarm();
-        // The longest way back, from the last switch, is walked with a death at each step; the others once each.
-        all_the_way = point == "restore.switch_settings.started";
-    }
-    bench.assert_no_nameless_snapshot();
+    unwound::by_death(bench, &old, |point| !dead_ends.contains(&point), || bench.restore());
 }
 
 /// Moments in the switch of an undo.
@@ -121,26 +99,9 @@ fn what_was_staged_whole_before_a_death_is_used_by_the_next_attempt() {
     }
 }
 
-/// A failure (no death) after each step: before the switch nothing was touched, after it everything is switched back.
 fn failed_everywhere(bench: &Bench) {
     bench.site.change(3);
-    let (old, before) = (bench.site.state(), bench.site.leftovers());
-    let switch = points::SWITCHES.iter().chain(&points::AFTER);
-    for (step, expected) in points::BEFORE.iter().map(|s| (s, "failed")).chain(switch.map(|s| (s, "unwound"))) {
-        let point = format!("restore.{step}.acted");
-        bench.arm(&point, "error");
-        let restore = bench.restore();
-        let state = bench.ended(&restore);
-        let what = format!("failed at {point}: {:#?}", bench.story(&restore));
-        assert_eq!(state, expected, "{what}");
-        old.assert_untouched(&bench.site, &what);
-        assert_eq!(bench.site.leftovers(), before, "{what}");
-        bench.assert_open();
-        bench.disarm();
-        let unfinished = bench.ask("select count(*) from backups where state in ('queued', 'running')");
-        assert_eq!(unfinished, "0", "{what}");
-    }
-    bench.assert_no_nameless_snapshot();
+    unwound::by_failure(bench, &bench.site.state(), |_| true, || bench.restore());
 }
 
 #[test]
