@@ -1,17 +1,14 @@
 //! One folder as it is shown, read from a tree without what is not shown: of a hundred thousand files that is most of it.
 
+use super::nodes::{name, nodes};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::engine::source::meta::from_go;
-use crate::engine::trees::{check_name, name_of};
 use crate::engine::{Entry, Kind};
 use rustic_core::TreeId;
 use rustic_core::jiff::Timestamp;
-use rustic_core::repofile::{Metadata, Node, NodeType};
 use serde::Deserialize;
 use std::borrow::Cow;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStringExt;
 
 /// What a folder holds: folders first, then all the rest, each by the bytes of their names.
 #[derive(Debug, Default)]
@@ -63,9 +60,9 @@ impl Folder {
 
     /// Reads a tree as it is stored.
     pub(super) fn read(tree: &[u8]) -> Result<Self> {
-        let lines: Lines<'_> = serde_json::from_slice(tree).map_err(|e| Error::damaged(format!("a directory cannot be read: {e}")))?;
-        let (mut folders, mut rest) = (Vec::new(), Vec::with_capacity(lines.nodes.len()));
-        for line in &lines.nodes {
+        let lines: Vec<Line<'_>> = nodes(tree)?;
+        let (mut folders, mut rest) = (Vec::new(), Vec::with_capacity(lines.len()));
+        for line in &lines {
             let entry = line.entry()?;
             match (entry.kind, line.subtree) {
                 (Kind::Directory, Some(tree)) => folders.push((entry, tree)),
@@ -79,12 +76,6 @@ impl Folder {
         entries.append(&mut rest);
         Ok(Self { entries, trees })
     }
-}
-
-#[derive(Deserialize)]
-struct Lines<'a> {
-    #[serde(borrow)]
-    nodes: Vec<Line<'a>>,
 }
 
 /// What is shown of a node. The rest is passed over.
@@ -103,7 +94,7 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn entry(&self) -> Result<Entry> {
-        let name = self.name()?;
+        let name = name(&self.name)?;
         let kind = match self.kind {
             "file" => Kind::File,
             "dir" => Kind::Directory,
@@ -118,18 +109,5 @@ impl Line<'_> {
             mtime: mtime.map(|at| Millis(at.as_millisecond())),
             mode: self.mode.map(from_go),
         })
-    }
-
-    /// Names that are not plain text are stored in an escaped form, which the library alone knows.
-    fn name(&self) -> Result<Vec<u8>> {
-        if !self.name.contains('\\') {
-            check_name(OsStr::new(&*self.name))?;
-            return Ok(self.name.as_bytes().to_vec());
-        }
-        let mut node = Node::new_node(OsStr::new("x"), NodeType::File, Metadata::default());
-        node.name = self.name.clone().into_owned();
-        let name = name_of(&node);
-        check_name(&name)?;
-        Ok(name.into_vec())
     }
 }

@@ -6,6 +6,7 @@
 //! that is kept can be out of date, nor another repository's. Who may look is not asked here.
 
 mod folder;
+mod nodes;
 mod shelf;
 mod side;
 

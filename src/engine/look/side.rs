@@ -1,19 +1,19 @@
 //! A snapshot as one of two trees that are compared. Folders are known by the hash of their tree, files by the hashes of
 //! their pieces, so that only what differs is read.
 
+use super::nodes::{name, nodes};
 use super::{Look, names, reading};
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::domain::walk::{Hash, Item, ItemKind, Side};
-use crate::engine::trees::check_name;
 use rustic_core::jiff::Timestamp;
-use rustic_core::repofile::{BlobType, Metadata, Node, NodeType};
+use rustic_core::repofile::BlobType;
 use rustic_core::{Id, TreeId};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What lies below a path of a snapshot; one that is not in it holds nothing.
@@ -64,16 +64,9 @@ impl Side for Below<'_> {
 
 /// The items of a tree as it is stored, by the bytes of their names.
 fn read(tree: &[u8]) -> Result<Vec<Item>> {
-    let lines: Lines<'_> = serde_json::from_slice(tree).map_err(|e| Error::damaged(format!("a directory cannot be read: {e}")))?;
-    let mut items = lines.nodes.iter().map(Line::item).collect::<Result<Vec<_>>>()?;
+    let mut items = nodes::<Line<'_>>(tree)?.iter().map(Line::item).collect::<Result<Vec<_>>>()?;
     items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(items)
-}
-
-#[derive(Deserialize)]
-struct Lines<'a> {
-    #[serde(borrow)]
-    nodes: Vec<Line<'a>>,
 }
 
 /// What is compared of a node. The rest is passed over.
@@ -112,7 +105,7 @@ impl Line<'_> {
         let is_file = kind == ItemKind::File;
         let mtime = self.mtime.filter(|_| is_file).and_then(|text| text.parse::<Timestamp>().ok());
         Ok(Item {
-            name: self.name()?,
+            name: name(&self.name)?,
             kind,
             size: if is_file { self.size } else { 0 },
             modified: mtime.and_then(|at| i64::try_from(at.as_nanosecond().div_euclid(1_000_000)).ok()).map(Millis),
@@ -128,20 +121,6 @@ impl Line<'_> {
             ItemKind::Link => Some(hash([self.linktarget.as_deref(), self.linktarget_raw.as_deref()].into_iter().flatten())),
             _ => None,
         }
-    }
-
-    /// Names that are not plain text are stored in an escaped form, which the library alone knows.
-    fn name(&self) -> Result<Vec<u8>> {
-        let name = match self.name.contains('\\') {
-            false => OsStr::new(&*self.name).to_owned(),
-            true => {
-                let mut node = Node::new_node(OsStr::new("x"), NodeType::File, Metadata::default());
-                node.name = self.name.clone().into_owned();
-                node.name().into_owned()
-            }
-        };
-        check_name(&name)?;
-        Ok(name.into_vec())
     }
 }
 
