@@ -108,8 +108,8 @@ pub async fn create(app: &App, actor: &Actor, backup: &BackupId, wish: &PrepareD
 async fn elements(conn: &mut Conn, backup: &Backup, named: &[Element]) -> Result<Vec<BackupElement>> {
     let mut named = named.to_vec();
     if named.is_empty() {
-        let held = db::backups::elements(conn, &TenantId(backup.tenant_id.clone()), &BackupId(backup.id.clone())).await?;
-        named = held.iter().filter(|e| e.snapshot.is_some()).map(|e| Element::parse(&e.element)).collect::<Result<_>>()?;
+        named =
+            held(conn, backup).await?.iter().filter(|e| e.snapshot.is_some()).map(|e| Element::parse(&e.element)).collect::<Result<_>>()?;
     }
     named.sort_unstable();
     named.dedup();
@@ -175,9 +175,10 @@ pub async fn list(app: &App, actor: &Actor, backup: &BackupId) -> Result<Vec<Dow
     let mut conn = app.pool.get().await?;
     let row = access::backup(&mut conn, actor, backup, Right::Download).await?;
     let rows = db::downloads::of_backup(&mut conn, &TenantId(row.tenant_id.clone()), backup, SHOWN).await?;
+    let elements = held(&mut conn, &row).await?;
     let mut all = Vec::with_capacity(rows.len());
     for download in rows {
-        all.push(view(&mut conn, &download, &row).await?);
+        all.push(view_with(&mut conn, &download, &row, &elements).await?);
     }
     Ok(all)
 }
@@ -234,10 +235,17 @@ pub async fn link_to(app: &App, actor: &Actor, id: &ArchiveId, life: Life) -> Re
 }
 
 /// How a prepared download looks to people.
-pub(super) async fn view(conn: &mut Conn, row: &Row, backup: &Backup) -> Result<Download> {
-    let (tenant, id) = (TenantId(row.tenant_id.clone()), DownloadId(row.id.clone()));
-    let archives = db::downloads::archives(conn, &tenant, &id).await?;
-    let elements = db::backups::elements(conn, &tenant, &BackupId(backup.id.clone())).await?;
+async fn view(conn: &mut Conn, row: &Row, backup: &Backup) -> Result<Download> {
+    let elements = held(conn, backup).await?;
+    view_with(conn, row, backup, &elements).await
+}
+
+async fn held(conn: &mut Conn, backup: &Backup) -> Result<Vec<BackupElement>> {
+    db::backups::elements(conn, &TenantId(backup.tenant_id.clone()), &BackupId(backup.id.clone())).await
+}
+
+async fn view_with(conn: &mut Conn, row: &Row, backup: &Backup, elements: &[BackupElement]) -> Result<Download> {
+    let archives = db::downloads::archives(conn, &TenantId(row.tenant_id.clone()), &DownloadId(row.id.clone())).await?;
     let archive = |a: &Archive| {
         let element = elements.iter().find(|e| e.element == a.element).ok_or_else(|| Error::internal("an archive of nothing"))?;
         let made = prepared(a);
