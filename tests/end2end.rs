@@ -29,7 +29,8 @@ const FORMS: [(&str, Kind); 4] =
     [("desktop", Kind::Sqlite), ("phone", Kind::Postgres), ("desktop-plain", Kind::Postgres), ("phone-plain", Kind::Sqlite)];
 
 /// What `make test` runs; `make browser` runs every journey in all four forms.
-const PART: &str = "backups browse tests/compare downloads first_run fleet interruptions prepared proof retention schedules --project=desktop";
+const PART: &str =
+    "backups browse tests/compare downloads first_run fleet interruptions prepared proof retention schedules --project=desktop";
 
 /// The whole suite is to be done in this time; it says itself which test hangs long before.
 const LONGEST: Duration = Duration::from_secs(2400);
