@@ -17,6 +17,7 @@ mod drills;
 mod end2end;
 mod house;
 mod letters;
+mod openapi;
 mod pages;
 mod pages_account;
 mod pages_admin;

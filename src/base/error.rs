@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// What kind of failure it is. The queue retries by it, the API chooses a status by it, the CLI an exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The request itself is wrong: 400, never retried.

@@ -15,7 +15,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 /// A value that must not be shown: it has no `Display`, no `Serialize`, and its `Debug` says only that it is there.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(inline, extend("writeOnly" = true))]
 pub struct Secret(String);
 
 impl Secret {

@@ -36,7 +36,7 @@ impl Cause {
 }
 
 /// An alarm as people see it. Times are ISO 8601 in UTC.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Alarm {
     pub id: String,
     /// The environment's id.

@@ -155,7 +155,7 @@ impl Asked {
 }
 
 /// `GET /backups/{id}/browse`: a folder, or a single file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Listing {
     pub backup: String,
     /// Without one the entries are the elements of the backup.
@@ -175,7 +175,7 @@ pub struct Listing {
 }
 
 /// One of the things in a backup.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Entry {
     pub name: String,
     pub path: String,
@@ -213,7 +213,7 @@ impl Listing {
 }
 
 /// `GET /backups/{id}/search`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Found {
     pub entries: Vec<Entry>,
     /// Names that were looked at.
@@ -223,7 +223,7 @@ pub struct Found {
 }
 
 /// `GET /environments/{id}/versions`: a file in one backup.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FileVersion {
     pub backup: String,
     /// When the backup was made.

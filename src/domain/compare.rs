@@ -26,7 +26,7 @@ words! {
 
 /// `GET /backups/{id}/compare`: what happened from the older of two backups to the newer one, or from a backup to the
 /// live site.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Comparison {
     pub backup: String,
     /// None where there is no earlier backup to compare with.
@@ -36,7 +36,7 @@ pub struct Comparison {
 }
 
 /// A site as it was, or is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Moment {
     /// None: the site as it is now.
     pub backup: Option<String>,
@@ -45,7 +45,7 @@ pub struct Moment {
 }
 
 /// What changed in one element.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Changes {
     pub element: Element,
     /// Why it was not compared.
@@ -76,14 +76,14 @@ pub struct Changes {
 }
 
 /// How many files, and how many bytes: of what was removed as they were, otherwise as they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Count {
     pub files: u64,
     pub bytes: u64,
 }
 
 /// A file, link or other thing that is not a folder.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Change {
     pub what: What,
     pub path: String,
@@ -98,14 +98,14 @@ pub struct Change {
 }
 
 /// A file on one of the two sides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Version {
     pub size: u64,
     pub modified: Option<String>,
 }
 
 /// The rows of a table; none where there is no such table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TableChange {
     pub name: String,
     pub before: Option<u64>,

@@ -65,7 +65,7 @@ impl DownloadState {
 pub const MOST_USES: u32 = 1000;
 
 /// `POST /backups/{id}/downloads`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrepareDownload {
     /// None: all that the backup holds.
@@ -79,7 +79,7 @@ pub struct PrepareDownload {
 }
 
 /// `POST /archives/{id}/links`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkArchive {
     pub hours: Option<u32>,
@@ -87,7 +87,7 @@ pub struct LinkArchive {
 }
 
 /// `GET /downloads/{id}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Download {
     pub id: String,
     pub backup: String,
@@ -105,7 +105,7 @@ pub struct Download {
     pub archives: Vec<Archive>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Archive {
     pub id: String,
     pub element: Element,

@@ -114,7 +114,7 @@ pub struct Badge {
 }
 
 /// A thing that was found wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     pub fault: Fault,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ pub struct Finding {
 }
 
 /// What was compared, and what came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Evidence {
     pub findings: Vec<Finding>,
@@ -137,7 +137,7 @@ pub struct Evidence {
 }
 
 /// An element: what was written down when it was read, and what came back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Compared {
     pub element: Element,
     pub snapshot: String,
@@ -149,14 +149,14 @@ pub struct Compared {
     pub took: i64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Pair {
     pub expected: u64,
     pub found: u64,
 }
 
 /// A database that was imported.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Database {
     pub engine: String,
@@ -169,7 +169,7 @@ pub struct Database {
 }
 
 /// The rows of a table; `None` where there is no such table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Table {
     pub name: String,
     pub expected: Option<u64>,
@@ -177,7 +177,7 @@ pub struct Table {
 }
 
 /// What became of the boot command. The command itself is for administrators.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Boot {
     pub succeeded: bool,

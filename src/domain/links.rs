@@ -62,7 +62,7 @@ impl Part {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkState {
     Open,
@@ -73,7 +73,7 @@ pub enum LinkState {
 }
 
 /// `POST /backups/{id}/links`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateLink {
     pub element: Element,
@@ -92,7 +92,7 @@ pub struct CreateLink {
 }
 
 /// `GET /backups/{id}/links`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DownloadLink {
     pub id: String,
     pub backup: String,
@@ -130,7 +130,7 @@ pub struct DownloadLink {
 }
 
 /// `GET /links/{id}/uses`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LinkUse {
     pub number: u64,
     pub at: String,

@@ -30,7 +30,7 @@ const NIGHT: u64 = 6;
 const WINDOW: u64 = 30;
 
 /// The rule. Switched off it keeps all that it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Schedule {
     pub enabled: bool,

@@ -7,7 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::secret::Secret;
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StackKind {
     Wordpress,
@@ -38,7 +38,7 @@ impl StackKind {
 }
 
 /// One environment's make-up. Paths are absolute and without symbolic links; `site:add` resolves them.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     pub stack: StackKind,
@@ -72,7 +72,7 @@ pub struct Definition {
 }
 
 /// A directory of uploads, by the name it has in backups (`public`, `private`, `media`).
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilesDir {
     pub name: String,
@@ -81,7 +81,7 @@ pub struct FilesDir {
 
 /// Commands that an administrator sets; each is a program with its arguments, run without a shell as the site's owner
 /// in `root`. None of them can be set by a tenant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hooks {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ pub struct Hooks {
 }
 
 /// Where a database is and who connects to it; the password is kept apart.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "engine", rename_all = "lowercase", deny_unknown_fields)]
 pub enum DatabaseAddress {
     Mysql(Account),
@@ -108,7 +108,7 @@ pub enum DatabaseAddress {
 }
 
 /// A database with the account that uses it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     pub at: Endpoint,
@@ -123,7 +123,7 @@ pub struct Account {
 pub const SQLITE_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// Where a database server listens.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Endpoint {
     /// MySQL: the socket file. PostgreSQL: the directory that holds `.s.PGSQL.<port>`.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Every error: a sentence, what to do, and an id that the server's log repeats.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Problem {
     pub error: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub struct Problem {
 }
 
 /// `GET /whoami`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Whoami {
     pub account: String,
     pub administrator: bool,
@@ -43,7 +43,7 @@ pub struct Whoami {
 }
 
 /// `GET /tenants`, `POST /tenants`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Tenant {
     pub id: String,
     pub name: String,
@@ -52,7 +52,7 @@ pub struct Tenant {
 }
 
 /// `GET /sites`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Site {
     pub id: String,
     pub tenant: String,
@@ -62,7 +62,7 @@ pub struct Site {
 }
 
 /// `GET /environments?named=shop.live`, `GET /environments/{id}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Environment {
     pub id: String,
     pub tenant: String,
@@ -83,7 +83,7 @@ pub struct Environment {
 }
 
 /// `POST /detections` and, with what was found or given, `POST /sites`. `password` is write-only.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AddSite {
     pub tenant: String,
     pub site: String,
@@ -139,7 +139,7 @@ pub struct AddSite {
 }
 
 /// The answer to `POST /sites`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Added {
     /// `None` after a dry run.
     pub environment: Option<Environment>,
@@ -150,7 +150,7 @@ pub struct Added {
 }
 
 /// `GET /environments/{id}/backups`, `GET /backups/{id}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Backup {
     pub id: String,
     pub tenant: String,
@@ -200,7 +200,7 @@ pub struct Backup {
     pub job: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BackupElement {
     pub element: Element,
     pub state: BackupState,
@@ -219,14 +219,14 @@ pub struct BackupElement {
     pub problems: Vec<FileProblem>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FileProblem {
     pub path: String,
     pub reason: String,
 }
 
 /// `POST /environments/{id}/backups`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CreateBackup {
     /// `all`, or a list with commas.
     #[serde(default)]
@@ -239,7 +239,7 @@ pub struct CreateBackup {
 }
 
 /// `POST /environments/{id}/restores`: into this environment, from a backup of it or of another one.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CreateRestore {
     /// A backup's id; the newest usable one where it is not given.
     #[serde(default)]
@@ -266,14 +266,14 @@ pub struct CreateRestore {
 }
 
 /// The answer to a restore: a restore that was queued, or a plan after `dry_run`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RestoreAnswer {
     pub restore: Option<Restore>,
     pub plan: Plan,
 }
 
 /// What a restore will do, said before it does it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Plan {
     pub backup: String,
     pub from: String,
@@ -293,14 +293,14 @@ pub struct Plan {
 }
 
 /// The newest file of an element, as it is now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Newest {
     pub element: Element,
     pub at: String,
 }
 
 /// `GET /restores/{id}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Restore {
     pub id: String,
     pub tenant: String,
@@ -334,7 +334,7 @@ pub struct Restore {
     pub job: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Step {
     pub name: String,
     pub title: String,
@@ -345,7 +345,7 @@ pub struct Step {
 }
 
 /// `GET /jobs`, `GET /jobs/{id}`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Job {
     pub id: String,
     pub tenant: String,
@@ -372,7 +372,7 @@ pub struct Job {
 }
 
 /// `GET /jobs/{id}/log?after=12`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LogLine {
     pub number: i64,
     pub at: String,

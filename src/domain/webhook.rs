@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What `POST /tenants/{id}/webhooks` takes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddWebhook {
     pub url: String,
@@ -13,7 +13,7 @@ pub struct AddWebhook {
 }
 
 /// What it answers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AddedWebhook {
     pub id: String,
     /// What signs its messages, shown this once; a heartbeat is not signed.
@@ -21,7 +21,7 @@ pub struct AddedWebhook {
 }
 
 /// A webhook or a heartbeat; what its address holds beside the host never comes back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Webhook {
     pub id: String,
     pub host: String,
@@ -31,7 +31,7 @@ pub struct Webhook {
 }
 
 /// Who gets the letters about a site: nobody named means the tenant's owners.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Recipients {
     /// The site's id.
     pub site: String,
@@ -40,7 +40,7 @@ pub struct Recipients {
 }
 
 /// What `PUT /tenants/{id}/recipients` takes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRecipients {
     /// The site's id.

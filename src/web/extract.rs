@@ -25,6 +25,31 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
+/// What `{id}` in a path stands for. One that is no text names nothing.
+#[derive(Debug)]
+pub struct Path(pub String);
+
+impl FromRequestParts<App> for Path {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let found = axum::extract::Path::<String>::from_request_parts(parts, app).await;
+        found.map(|id| Self(id.0)).map_err(|_| access::hidden("page").into())
+    }
+}
+
+/// What stands after the question mark.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+        let found = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        let why = |e: &dyn std::error::Error| e.source().map_or_else(|| e.to_string(), ToString::to_string);
+        found.map(|q| Self(q.0)).map_err(|e| Error::invalid(format!("the query is not what this route takes: {}", why(&e))).into())
+    }
+}
+
 /// A JSON body. It must say that it is JSON: a form of another site cannot.
 #[derive(Debug)]
 pub struct Body<T>(pub T);

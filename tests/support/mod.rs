@@ -23,6 +23,7 @@ pub mod mariadb;
 pub mod panel;
 pub mod php;
 pub mod postgres;
+pub mod python;
 pub mod receiver;
 pub mod restic;
 pub mod running;

@@ -224,19 +224,22 @@ impl Panel {
         lines.into_iter().map(|l| format!("{} {}\n", l.level, l.text)).collect()
     }
 
+    /// The administrator's.
+    pub fn token(&self) -> String {
+        std::fs::read_to_string(&self.server.token_file).expect("setup wrote a token").trim().to_owned()
+    }
+
     /// Asks the API as the administrator.
     #[track_caller]
     pub fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> T {
-        let token = std::fs::read_to_string(&self.server.token_file).expect("setup wrote a token");
-        let (status, body) = ask(&self.server.url, token.trim(), "GET", path, None);
+        let (status, body) = ask(&self.server.url, &self.token(), "GET", path, None);
         assert_eq!(status, 200, "GET {path}: {body}");
         serde_json::from_value(body).unwrap_or_else(|e| panic!("GET {path}: {e}"))
     }
 
     /// Sends JSON to the API as the administrator; status and answer.
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let token = std::fs::read_to_string(&self.server.token_file).expect("setup wrote a token");
-        ask(&self.server.url, token.trim(), "POST", path, Some(body))
+        ask(&self.server.url, &self.token(), "POST", path, Some(body))
     }
 
     /// The directory of an environment's repository, and the password that opens it with stock restic.

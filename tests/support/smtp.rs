@@ -48,7 +48,14 @@ impl Smtp {
         let scratch = Scratch::new();
         let folder = scratch.join("messages");
         std::fs::create_dir(&folder).expect("a directory can be made");
-        Self { port: free_port(), folder, log: scratch.join("smtp.log"), python: environment(), running: None, _scratch: scratch }
+        Self {
+            port: free_port(),
+            folder,
+            log: scratch.join("smtp.log"),
+            python: super::python::environment("smtp", "smtp", &template::tools()),
+            running: None,
+            _scratch: scratch,
+        }
     }
     pub fn up(&mut self) {
         let mut command = daemon(self.python.join("bin/python"));
@@ -98,17 +105,4 @@ fn greets(port: u16) -> bool {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
     let mut greeting = [0; 3];
     stream.read_exact(&mut greeting).is_ok() && &greeting == b"220"
-}
-
-/// The Python environment with the server in it, made once.
-fn environment() -> PathBuf {
-    let requirements = format!("{FIXTURES}/smtp/requirements.txt");
-    let text = std::fs::read(&requirements).expect("a fixture can be read");
-    let python = Path::new("/usr/bin/python3");
-    assert!(python.is_file(), "/usr/bin/python3 is missing; install it with:\n{}", super::apt_line());
-    let version = super::run(Command::new(python).arg("--version"));
-    template::made_once("smtp", &template::tools(), &[&text, &version], |dir| {
-        super::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(dir));
-        super::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--requirement", &requirements]));
-    })
 }

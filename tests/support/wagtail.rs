@@ -13,7 +13,6 @@ use rustix::process::Signal;
 use sitekeep::base::chance;
 use sitekeep::base::identity::Identity;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 /// A running site. Its code is `root`, its files `root/media`, its settings file `root/.env`.
@@ -33,7 +32,7 @@ pub const WORKS: usize = 15;
 impl Wagtail {
     /// A copy of the studio: 15 pages with pictures.
     pub fn start() -> Self {
-        let (server, python) = (Postgres::shared(), environment());
+        let (server, python) = (Postgres::shared(), super::python::environment("wagtail", "python", &template::tools_for_everybody()));
         let kept = kept(server, &python);
         let (scratch, owner, port) = (Scratch::new(), other_user(), free_port());
         let home = scratch.dir_of("home", &owner);
@@ -87,19 +86,6 @@ impl Wagtail {
     pub fn web(&mut self) -> &mut Running {
         &mut self.web
     }
-}
-
-/// The Python environment, made with Debian's Python (one below a home directory cannot be run by the site's user).
-fn environment() -> PathBuf {
-    let requirements = format!("{FIXTURES}/wagtail/requirements.txt");
-    let text = std::fs::read(&requirements).expect("a fixture can be read");
-    let python = Path::new("/usr/bin/python3");
-    assert!(python.is_file(), "/usr/bin/python3 is missing; install it with:\n{}", super::apt_line());
-    let version = super::run(Command::new(python).arg("--version"));
-    template::made_once("python", &template::tools_for_everybody(), &[&text, &version], |dir| {
-        super::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(dir));
-        super::run(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--requirement", &requirements]));
-    })
 }
 
 /// `tree` and `dump.sql` of the studio, built when there is none of this make.

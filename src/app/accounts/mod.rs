@@ -102,7 +102,7 @@ pub async fn insert_token(
 }
 
 /// What `POST /accounts` takes.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct CreateAccount {
     pub email: String,
     #[serde(default)]
@@ -133,7 +133,7 @@ pub async fn create(app: &App, actor: &Actor, new: &CreateAccount) -> Result<Acc
 }
 
 /// What `POST /tokens` takes.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct CreateToken {
     /// The account's e-mail address; one's own where it is not given. Only administrators make tokens for others.
     #[serde(default)]

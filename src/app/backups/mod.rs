@@ -247,7 +247,7 @@ pub async fn log(app: &App, actor: &Actor, environment: &EnvironmentId, after: O
 }
 
 /// What `PATCH /backups/{id}` takes.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     #[serde(default)]

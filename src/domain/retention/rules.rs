@@ -8,7 +8,7 @@ use crate::domain::weekday::Weekday;
 use std::collections::BTreeMap;
 
 /// How one kind of backups is thinned out.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(tag = "policy", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Policy {
     /// Those of the last days.
@@ -141,7 +141,7 @@ fn unknown(text: &str) -> Error {
 }
 
 /// What is kept of an environment, and for how long.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
     pub scheduled: Policy,

@@ -4,7 +4,7 @@ use crate::domain::drill::{DrillState, Evidence, Fault};
 use serde::{Deserialize, Serialize};
 
 /// `GET /drills/{id}`; the list of an environment's leaves the evidence out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Drill {
     pub id: String,
     pub tenant: String,
@@ -29,7 +29,7 @@ pub struct Drill {
 }
 
 /// `POST /environments/{id}/drills`
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunDrill {
     /// A backup's id; the newest good one where it is not given.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `GET /tenants/{id}/plan`, `PUT /tenants/{id}/plan`: what a tenant may use; no limit where none is given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TenantPlan {
     /// A word for people.

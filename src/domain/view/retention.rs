@@ -5,7 +5,7 @@ use crate::domain::state::BackupState;
 use serde::{Deserialize, Serialize};
 
 /// What becomes of one backup.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Fate {
     /// With the next sweep.
     pub goes_now: bool,
@@ -21,7 +21,7 @@ pub struct Fate {
 }
 
 /// `GET /environments/{id}/retention`, `GET /tenants/{id}/retention`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Retention {
     /// It has no rules of its own.
     pub follows: bool,
@@ -33,7 +33,7 @@ pub struct Retention {
 }
 
 /// `POST /environments/{id}/retention/simulation`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Simulation {
     /// How many go by the rules in force, and how many would by those that are tried.
     pub goes_now: usize,
@@ -43,7 +43,7 @@ pub struct Simulation {
 }
 
 /// `POST /tenants/{id}/retention/simulation`: what a tenant's rules would make of the environments that follow it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TenantSimulation {
     pub goes_now: usize,
     pub goes_then: usize,
@@ -51,7 +51,7 @@ pub struct TenantSimulation {
     pub environments: Vec<SimulatedEnvironment>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SimulatedEnvironment {
     pub id: String,
     /// `site.environment`
@@ -62,7 +62,7 @@ pub struct SimulatedEnvironment {
     pub goes_then: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Simulated {
     pub id: String,
     pub created: String,

@@ -4,7 +4,7 @@ use crate::domain::schedule;
 use serde::{Deserialize, Serialize};
 
 /// `GET /environments/{id}/schedule`, `GET /schedules` (there with the next run alone).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Schedule {
     pub tenant: String,
     /// `shop.live`
@@ -27,7 +27,7 @@ pub struct Schedule {
 }
 
 /// `GET /tenants/{id}/schedule`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TenantSchedule {
     pub tenant: String,
     #[serde(flatten)]
@@ -40,7 +40,7 @@ pub struct TenantSchedule {
 }
 
 /// `PATCH /environments/{id}/schedule`, `PATCH /tenants/{id}/schedule`: what is not given stays as it is.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChangeSchedule {
     /// No rule of its own: that of the tenant (for a tenant, Sitekeep's default).
@@ -61,7 +61,7 @@ pub struct ChangeSchedule {
 }
 
 /// `GET /environments/{id}/slots`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Slot {
     pub due: String,
     pub state: schedule::SlotState,
@@ -74,7 +74,7 @@ pub struct Slot {
 }
 
 /// `GET /freeze`: all schedules rest. `POST /freeze` takes the reason.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Freeze {
     pub since: String,
     pub by: String,

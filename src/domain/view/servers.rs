@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `GET /servers`: a database account that may create databases and users. Its password never comes back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Server {
     pub id: String,
     pub name: String,
@@ -18,7 +18,7 @@ pub struct Server {
 }
 
 /// `POST /servers`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AddServer {
     pub name: String,
     pub engine: String,

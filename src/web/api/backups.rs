@@ -6,12 +6,12 @@ use crate::domain::ids::{BackupId, EnvironmentId};
 use crate::domain::state::BackupState;
 use crate::domain::view;
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller, Key};
+use crate::web::extract::{Body, Caller, Key, Path, Query};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct Page {
     /// The id of the last backup seen.
     after: Option<String>,
@@ -23,7 +23,7 @@ pub struct Page {
 pub async fn log(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Query(page): Query<Page>,
 ) -> Answer<Json<Vec<view::Backup>>> {
     let element = page.element.as_deref().map(Element::parse).transpose()?;
@@ -37,7 +37,7 @@ pub async fn log(
 pub async fn create(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Key(key): Key,
     Body(new): Body<view::CreateBackup>,
 ) -> Answer<(StatusCode, Json<view::Backup>)> {
@@ -45,19 +45,19 @@ pub async fn create(
     Ok((if fresh { StatusCode::CREATED } else { StatusCode::OK }, Json(backup)))
 }
 
-pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Backup>> {
+pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Backup>> {
     Ok(Json(backups::find(&app, &actor, &BackupId(id)).await?))
 }
 
 pub async fn edit(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(edit): Body<backups::Edit>,
 ) -> Answer<Json<view::Backup>> {
     Ok(Json(backups::edit(&app, &actor, &BackupId(id), &edit).await?))
 }
 
-pub async fn verify(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Backup>> {
+pub async fn verify(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Backup>> {
     Ok(Json(backups::verify(&app, &actor, &BackupId(id)).await?))
 }

@@ -5,19 +5,19 @@ use crate::domain::downloads::{Download, LinkArchive, PrepareDownload};
 use crate::domain::ids::{ArchiveId, BackupId, DownloadId};
 use crate::domain::links::DownloadLink;
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller, Key};
+use crate::web::extract::{Body, Caller, Key, Path};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-pub async fn list(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<Download>>> {
+pub async fn list(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Vec<Download>>> {
     Ok(Json(downloads::list_prepared(&app, &actor, &BackupId(id)).await?))
 }
 
 pub async fn prepare(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Key(key): Key,
     Body(wish): Body<PrepareDownload>,
 ) -> Answer<(StatusCode, Json<Download>)> {
@@ -25,18 +25,18 @@ pub async fn prepare(
     Ok((if fresh { StatusCode::CREATED } else { StatusCode::OK }, Json(download)))
 }
 
-pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Download>> {
+pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Download>> {
     Ok(Json(downloads::find_prepared(&app, &actor, &DownloadId(id)).await?))
 }
 
-pub async fn remove(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Download>> {
+pub async fn remove(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Download>> {
     Ok(Json(downloads::remove(&app, &actor, &DownloadId(id)).await?))
 }
 
 pub async fn link(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(new): Body<LinkArchive>,
 ) -> Answer<(StatusCode, Json<DownloadLink>)> {
     let life = Life { hours: new.hours, uses: new.uses };

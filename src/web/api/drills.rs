@@ -4,19 +4,19 @@ use crate::app::{App, drills};
 use crate::domain::ids::{DrillId, EnvironmentId};
 use crate::domain::view;
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller, Key};
+use crate::web::extract::{Body, Caller, Key, Path};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-pub async fn log(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<view::Drill>>> {
+pub async fn log(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Vec<view::Drill>>> {
     Ok(Json(drills::log(&app, &actor, &EnvironmentId(id)).await?))
 }
 
 pub async fn create(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Key(key): Key,
     Body(new): Body<view::RunDrill>,
 ) -> Answer<(StatusCode, Json<view::Drill>)> {
@@ -24,6 +24,6 @@ pub async fn create(
     Ok((if fresh { StatusCode::CREATED } else { StatusCode::OK }, Json(drill)))
 }
 
-pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Drill>> {
+pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Drill>> {
     Ok(Json(drills::find(&app, &actor, &DrillId(id)).await?))
 }

@@ -2,12 +2,12 @@
 
 use crate::app::accounts::{self, CreateAccount, CreateToken};
 use crate::app::{App, plans, servers, tenants};
-use crate::domain::ids::{ServerId, TenantId};
+use crate::domain::ids::{AccountId, ServerId, TenantId};
 use crate::domain::view;
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller};
+use crate::web::extract::{Body, Caller, Path};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 pub async fn whoami(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<view::Whoami>> {
@@ -18,7 +18,7 @@ pub async fn tenants(State(app): State<App>, Caller(actor): Caller) -> Answer<Js
     Ok(Json(tenants::list(&app, &actor).await?))
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct CreateTenant {
     name: String,
 }
@@ -31,14 +31,14 @@ pub async fn create_tenant(
     Ok((StatusCode::CREATED, Json(tenants::create(&app, &actor, &new.name).await?)))
 }
 
-pub async fn plan(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::TenantPlan>> {
+pub async fn plan(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::TenantPlan>> {
     Ok(Json(plans::find(&app, &actor, &TenantId(id)).await?))
 }
 
 pub async fn set_plan(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(asked): Body<view::TenantPlan>,
 ) -> Answer<Json<view::TenantPlan>> {
     let id = TenantId(id);
@@ -47,22 +47,34 @@ pub async fn set_plan(
     Ok(Json(plans::find(&app, &actor, &id).await?))
 }
 
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub struct CreatedAccount {
+    id: AccountId,
+    email: String,
+}
+
 pub async fn create_account(
     State(app): State<App>,
     Caller(actor): Caller,
     Body(new): Body<CreateAccount>,
-) -> Answer<(StatusCode, Json<serde_json::Value>)> {
+) -> Answer<(StatusCode, Json<CreatedAccount>)> {
     let id = accounts::create(&app, &actor, &new).await?;
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "id": id, "email": new.email }))))
+    Ok((StatusCode::CREATED, Json(CreatedAccount { id, email: new.email })))
+}
+
+#[derive(Debug, serde::Serialize, schemars::JsonSchema)]
+pub struct CreatedToken {
+    /// Told this once.
+    token: String,
 }
 
 pub async fn create_token(
     State(app): State<App>,
     Caller(actor): Caller,
     Body(new): Body<CreateToken>,
-) -> Answer<(StatusCode, Json<serde_json::Value>)> {
+) -> Answer<(StatusCode, Json<CreatedToken>)> {
     let secret = accounts::create_token(&app, &actor, &new).await?;
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "token": secret.expose() }))))
+    Ok((StatusCode::CREATED, Json(CreatedToken { token: secret.expose().to_owned() })))
 }
 
 pub async fn servers(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Vec<view::Server>>> {
@@ -77,7 +89,7 @@ pub async fn add_server(
     Ok((StatusCode::CREATED, Json(servers::add(&app, &actor, new).await?)))
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeServer {
     for_drills: bool,
@@ -86,7 +98,7 @@ pub struct ChangeServer {
 pub async fn change_server(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(change): Body<ChangeServer>,
 ) -> Answer<Json<view::Server>> {
     Ok(Json(servers::set_for_drills(&app, &actor, &ServerId(id), change.for_drills).await?))

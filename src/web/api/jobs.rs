@@ -4,11 +4,11 @@ use crate::app::{App, jobs};
 use crate::domain::ids::{EnvironmentId, JobId};
 use crate::domain::view;
 use crate::web::error::Answer;
-use crate::web::extract::Caller;
+use crate::web::extract::{Caller, Path, Query};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct Filter {
     environment: Option<String>,
     state: Option<String>,
@@ -19,15 +19,15 @@ pub async fn list(State(app): State<App>, Caller(actor): Caller, Query(filter): 
     Ok(Json(jobs::list(&app, &actor, environment.as_ref(), filter.state.as_deref()).await?))
 }
 
-pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Job>> {
+pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Job>> {
     Ok(Json(jobs::find(&app, &actor, &JobId(id)).await?))
 }
 
-pub async fn cancel(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Job>> {
+pub async fn cancel(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Job>> {
     Ok(Json(jobs::cancel(&app, &actor, &JobId(id)).await?))
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct After {
     #[serde(default)]
     after: i64,
@@ -36,7 +36,7 @@ pub struct After {
 pub async fn log(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Query(query): Query<After>,
 ) -> Answer<Json<Vec<view::LogLine>>> {
     Ok(Json(jobs::log(&app, &actor, &JobId(id), query.after).await?))

@@ -5,19 +5,19 @@ use crate::domain::browse::Inner;
 use crate::domain::ids::{BackupId, LinkId};
 use crate::domain::links::{CreateLink, DownloadLink, LinkUse};
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller};
+use crate::web::extract::{Body, Caller, Path};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-pub async fn list(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<DownloadLink>>> {
+pub async fn list(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Vec<DownloadLink>>> {
     Ok(Json(downloads::list(&app, &actor, &BackupId(id)).await?))
 }
 
 pub async fn create(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(new): Body<CreateLink>,
 ) -> Answer<(StatusCode, Json<DownloadLink>)> {
     let path = Inner::of_text(new.path.as_deref().unwrap_or_default(), new.path_hex.as_deref())?;
@@ -25,14 +25,14 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-pub async fn revoke(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<DownloadLink>> {
+pub async fn revoke(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<DownloadLink>> {
     Ok(Json(downloads::revoke(&app, &actor, &LinkId(id)).await?))
 }
 
-pub async fn renew(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<(StatusCode, Json<DownloadLink>)> {
+pub async fn renew(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<(StatusCode, Json<DownloadLink>)> {
     Ok((StatusCode::CREATED, Json(downloads::renew(&app, &actor, &LinkId(id)).await?)))
 }
 
-pub async fn uses(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<LinkUse>>> {
+pub async fn uses(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Vec<LinkUse>>> {
     Ok(Json(downloads::uses(&app, &actor, &LinkId(id)).await?))
 }

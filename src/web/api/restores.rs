@@ -4,19 +4,19 @@ use crate::app::{App, restores};
 use crate::domain::ids::{EnvironmentId, RestoreId};
 use crate::domain::view;
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller, Key};
+use crate::web::extract::{Body, Caller, Key, Path};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-pub async fn log(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<view::Restore>>> {
+pub async fn log(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Vec<view::Restore>>> {
     Ok(Json(restores::log(&app, &actor, &EnvironmentId(id)).await?))
 }
 
 pub async fn create(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Key(key): Key,
     Body(new): Body<view::CreateRestore>,
 ) -> Answer<(StatusCode, Json<view::RestoreAnswer>)> {
@@ -25,14 +25,14 @@ pub async fn create(
     Ok((status, Json(answer)))
 }
 
-pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Restore>> {
+pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Restore>> {
     Ok(Json(restores::find(&app, &actor, &RestoreId(id)).await?))
 }
 
 pub async fn undo(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Key(key): Key,
 ) -> Answer<(StatusCode, Json<view::Restore>)> {
     Ok((StatusCode::CREATED, Json(restores::undo(&app, &actor, &RestoreId(id), key).await?)))

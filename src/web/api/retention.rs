@@ -5,20 +5,20 @@ use crate::domain::ids::{EnvironmentId, TenantId};
 use crate::domain::retention::Rules;
 use crate::domain::view;
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller};
+use crate::web::extract::{Body, Caller, Path};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
-pub async fn info(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Retention>> {
+pub async fn info(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Retention>> {
     Ok(Json(retention::info(&app, &actor, &EnvironmentId(id)).await?))
 }
 
-pub async fn info_of_tenant(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Retention>> {
+pub async fn info_of_tenant(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Retention>> {
     Ok(Json(retention::info_of_tenant(&app, &actor, &TenantId(id)).await?))
 }
 
 /// Rules, or none: then it follows what stands above.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Asked {
     rules: Option<Rules>,
@@ -30,19 +30,14 @@ impl Asked {
     }
 }
 
-pub async fn set(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(id): Path<String>,
-    Body(asked): Body<Asked>,
-) -> Answer<Json<view::Retention>> {
+pub async fn set(State(app): State<App>, Caller(actor): Caller, Path(id): Path, Body(asked): Body<Asked>) -> Answer<Json<view::Retention>> {
     Ok(Json(retention::set(&app, &actor, &EnvironmentId(id), &asked.change()).await?))
 }
 
 pub async fn set_of_tenant(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(asked): Body<Asked>,
 ) -> Answer<Json<view::Retention>> {
     Ok(Json(retention::set_of_tenant(&app, &actor, &TenantId(id), &asked.change()).await?))
@@ -51,7 +46,7 @@ pub async fn set_of_tenant(
 pub async fn simulate(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(asked): Body<Asked>,
 ) -> Answer<Json<view::Simulation>> {
     Ok(Json(retention::simulate(&app, &actor, &EnvironmentId(id), asked.rules.as_ref()).await?))
@@ -60,7 +55,7 @@ pub async fn simulate(
 pub async fn simulate_tenant(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(asked): Body<Asked>,
 ) -> Answer<Json<view::TenantSimulation>> {
     Ok(Json(retention::simulate_tenant(&app, &actor, &TenantId(id), asked.rules.as_ref()).await?))

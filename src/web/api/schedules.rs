@@ -6,23 +6,23 @@ use crate::domain::ids::{EnvironmentId, TenantId};
 use crate::domain::schedule::Schedule;
 use crate::domain::view::{self, ChangeSchedule};
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller, Key};
+use crate::web::extract::{Body, Caller, Key, Path};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 pub async fn list(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Vec<view::Schedule>>> {
     Ok(Json(schedules::list(&app, &actor).await?))
 }
 
-pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Schedule>> {
+pub async fn find(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Schedule>> {
     Ok(Json(schedules::find(&app, &actor, &EnvironmentId(id)).await?))
 }
 
 pub async fn change(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(new): Body<ChangeSchedule>,
 ) -> Answer<Json<view::Schedule>> {
     let id = EnvironmentId(id);
@@ -37,21 +37,16 @@ fn changed(before: Schedule, new: &ChangeSchedule) -> Result<Option<Schedule>> {
     Ok((!new.follow).then_some(rule))
 }
 
-pub async fn run(
-    State(app): State<App>,
-    Caller(actor): Caller,
-    Path(id): Path<String>,
-    Key(key): Key,
-) -> Answer<(StatusCode, Json<view::Backup>)> {
+pub async fn run(State(app): State<App>, Caller(actor): Caller, Path(id): Path, Key(key): Key) -> Answer<(StatusCode, Json<view::Backup>)> {
     let (backup, fresh) = schedules::run_now(&app, &actor, &EnvironmentId(id), key).await?;
     Ok((if fresh { StatusCode::CREATED } else { StatusCode::OK }, Json(backup)))
 }
 
-pub async fn slots(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<Vec<view::Slot>>> {
+pub async fn slots(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<Vec<view::Slot>>> {
     Ok(Json(schedules::slots(&app, &actor, &EnvironmentId(id)).await?))
 }
 
-pub async fn of_tenant(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::TenantSchedule>> {
+pub async fn of_tenant(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::TenantSchedule>> {
     let found = schedules::of_tenant(&app, &actor, &TenantId(id)).await?;
     Ok(Json(view::TenantSchedule {
         tenant: found.name,
@@ -66,7 +61,7 @@ pub async fn of_tenant(State(app): State<App>, Caller(actor): Caller, Path(id): 
 pub async fn change_of_tenant(
     State(app): State<App>,
     Caller(actor): Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     Body(new): Body<ChangeSchedule>,
 ) -> Answer<Json<view::TenantSchedule>> {
     let tenant = TenantId(id.clone());
@@ -80,7 +75,7 @@ pub async fn frozen(State(app): State<App>, Caller(_): Caller) -> Answer<Json<Op
     Ok(Json(schedules::frozen(&app).await?))
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct Reason {
     reason: String,
 }

@@ -4,9 +4,9 @@ use crate::app::{App, environments, sites};
 use crate::domain::ids::EnvironmentId;
 use crate::domain::view;
 use crate::web::error::Answer;
-use crate::web::extract::{Body, Caller};
+use crate::web::extract::{Body, Caller, Path, Query};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
 pub async fn list(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<Vec<view::Site>>> {
@@ -25,7 +25,7 @@ pub async fn detect(State(app): State<App>, Caller(actor): Caller, Body(new): Bo
     Ok(Json(sites::add(&app, &actor, asked).await?))
 }
 
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct Named {
     named: String,
 }
@@ -38,6 +38,6 @@ pub async fn environment_named(
     Ok(Json(environments::named(&app, &actor, &query.named).await?))
 }
 
-pub async fn environment(State(app): State<App>, Caller(actor): Caller, Path(id): Path<String>) -> Answer<Json<view::Environment>> {
+pub async fn environment(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Environment>> {
     Ok(Json(environments::find(&app, &actor, &EnvironmentId(id)).await?))
 }
