@@ -101,13 +101,13 @@ fn fetched(link: &DownloadLink, into: &Path) -> PathBuf {
 
 /// GNU tar must be content, and say nothing.
 #[track_caller]
-fn untar(archive: &Path, into: &Path) {
+pub fn untar(archive: &Path, into: &Path) {
     std::fs::create_dir_all(into).unwrap();
     let out = Command::new("tar").arg("-xzpf").arg(archive).arg("-C").arg(into).output().unwrap();
     assert!(out.status.success() && out.stderr.is_empty(), "tar said:\n{}", String::from_utf8_lossy(&out.stderr));
 }
 
-fn unpacked(archive: &Path) -> Vec<u8> {
+pub fn unpacked(archive: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     GzDecoder::new(std::fs::File::open(archive).unwrap()).read_to_end(&mut bytes).unwrap();
     bytes

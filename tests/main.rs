@@ -7,6 +7,7 @@ mod alarms;
 mod bad_input;
 mod bench;
 mod browse;
+mod bucket;
 mod catalogue;
 mod compare;
 mod crashes;

@@ -9,6 +9,7 @@
 
 pub mod app;
 pub mod browser;
+pub mod bucket;
 pub mod canary;
 pub mod digest;
 pub mod disk;
