@@ -10,7 +10,7 @@ use super::output::{Cell, Column, Sheet, column};
 use super::session::{Session, short_name};
 use crate::base::error::{Error, Result};
 use crate::base::units;
-use crate::domain::drill::DrillState;
+use crate::domain::drill::{Database, DrillState};
 use crate::domain::view::{Drill, RunDrill};
 
 /// Restore a backup into a scratch place and look at it
@@ -57,6 +57,7 @@ const COLUMNS: &[Column] = &[
     column("message", "Message"),
     column("hint", "Hint"),
     column("findings", "Findings"),
+    column("tables", "Tables"),
     column("not_drilled", "Not drilled"),
     column("job", "Job"),
 ];
@@ -77,6 +78,7 @@ fn row(d: &Drill) -> Vec<Cell> {
         d.message.as_ref().into(),
         d.hint.as_ref().into(),
         findings.into(),
+        evidence.database.as_ref().and_then(Database::equality).into(),
         evidence.not_drilled.into(),
         d.job.as_ref().into(),
     ]
@@ -105,7 +107,7 @@ pub fn run(s: &mut Session<'_>, args: &Run) -> Result<Exit> {
         s.console.notice(&format!("The backup {} was restored whole, and the scratch place is cleared away.", drill.backup));
     }
     if s.wants_data() {
-        s.print(Sheet::one(COLUMNS, "id,state,fault,backup,restore_took,findings,not_drilled", row(&drill)))?;
+        s.print(Sheet::one(COLUMNS, "id,state,fault,backup,restore_took,findings,tables,not_drilled", row(&drill)))?;
     }
     Ok(exit)
 }
@@ -124,7 +126,7 @@ pub fn list(s: &mut Session<'_>, args: &List) -> Result<Exit> {
 
 pub fn info(s: &mut Session<'_>, args: &Info) -> Result<Exit> {
     let drill: Drill = s.client()?.get(&format!("/drills/{}", escaped(&args.drill)))?;
-    let shown = "id,environment,state,fault,backup,date,finished,restore_took,message,hint,findings,not_drilled,initiator";
+    let shown = "id,environment,state,fault,backup,date,finished,restore_took,message,hint,findings,tables,not_drilled,initiator";
     s.print(Sheet::one(COLUMNS, shown, row(&drill)))?;
     Ok(Exit::Good)
 }

@@ -2,6 +2,7 @@
 
 use super::element::Element;
 use crate::base::clock::Millis;
+use crate::base::units;
 use crate::base::words::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ words! {
         Refused = "refused",
         Tables = "tables",
         Rows = "rows",
+        /// As many rows, with other values than were dumped.
+        Values = "values",
         /// Files that were counted when the backup was made are not in it.
         Files = "files",
         /// They are there, with another content than was read.
@@ -66,6 +69,7 @@ impl Fault {
             Self::Refused => "The database server does not take the dump",
             Self::Tables => "Tables are missing",
             Self::Rows => "Rows are missing",
+            Self::Values => "Tables hold other values",
             Self::Files => "Files are missing",
             Self::Content => "Files do not hold what was read",
             Self::Boot => "The restored site did not start",
@@ -77,7 +81,7 @@ impl Fault {
         match self {
             Self::Key => "put back the master key of this installation, or the repository that belongs to the key",
             Self::Lost | Self::Altered => "look at the disk that holds the repository, and make a new backup now; verify the older ones",
-            Self::Empty | Self::Truncated | Self::Charset | Self::Refused | Self::Tables | Self::Rows => {
+            Self::Empty | Self::Truncated | Self::Charset | Self::Refused | Self::Tables | Self::Rows | Self::Values => {
                 "make a new backup now and drill that one; keep the older ones until it has passed"
             }
             Self::Files | Self::Content => "make a new backup now and drill that one; look at the site's disk",
@@ -174,6 +178,21 @@ pub struct Table {
     pub name: String,
     pub expected: Option<u64>,
     pub found: Option<u64>,
+    /// Whether every value came back, by checksum; `None` where that was not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equal: Option<bool>,
+}
+
+impl Database {
+    /// What the checksums say, in words; nothing where none were compared.
+    pub fn equality(&self) -> Option<String> {
+        let count = |is: bool| self.tables.iter().filter(|t| t.equal == Some(is)).count() as u64;
+        let (equal, other) = (count(true), count(false));
+        (equal + other > 0).then(|| {
+            let differ = if other > 0 { format!(", {} with other values", units::count(other, "table")) } else { String::new() };
+            format!("{} equal to the byte{differ}", units::count(equal, "table"))
+        })
+    }
 }
 
 /// What became of the boot command. The command itself is for administrators.
@@ -195,20 +214,50 @@ const MOVING: u64 = 10;
 /// The tables of a manifest beside those that were imported, by name, and what is wrong with them.
 pub fn tables(expected: &BTreeMap<String, u64>, found: &BTreeMap<String, u64>) -> (Vec<Table>, Vec<Finding>) {
     let names: std::collections::BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
-    let table = |name: &&String| Table { name: (**name).clone(), expected: expected.get(*name).copied(), found: found.get(*name).copied() };
+    let table = |name: &&String| Table {
+        name: (**name).clone(),
+        expected: expected.get(*name).copied(),
+        found: found.get(*name).copied(),
+        equal: None,
+    };
     let all: Vec<Table> = names.iter().map(table).collect();
     let missing: Vec<String> = all.iter().filter(|t| t.found.is_none()).map(|t| t.name.clone()).collect();
     let short: Vec<String> = all.iter().filter_map(|t| t.short()).collect();
     let finding = |fault, what: &str, which: Vec<String>| {
-        let shown = which.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-        let more = if which.len() > 10 { format!(" and {} more", which.len() - 10) } else { String::new() };
-        (!which.is_empty()).then(|| Finding { fault, element: Some(Element::Database), message: format!("{what}: {shown}{more}") })
+        (!which.is_empty()).then(|| Finding { fault, element: Some(Element::Database), message: format!("{what}: {}", listed(&which)) })
     };
     let findings = [
         finding(Fault::Tables, "these tables are in the manifest and were not imported", missing),
         finding(Fault::Rows, "these tables came back with other rows than were counted", short),
     ];
     (all, findings.into_iter().flatten().collect())
+}
+
+/// The first ten, and how many more there are.
+pub fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > 10 { format!("{shown} and {} more", names.len() - 10) } else { shown }
+}
+
+/// The tables whose checksums are not the same: a table without rows has none.
+pub fn differing(expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
+    names.into_iter().filter(|name| expected.get(*name) != found.get(*name)).cloned().collect()
+}
+
+/// Do two versions of a tool, or of a server, write the same values in the same way? Those of one release do: of PostgreSQL
+/// that is the first number, of the others the first two.
+pub fn same_release(engine: &str, a: &str, b: &str) -> bool {
+    let numbers = if engine == "postgres" { 1 } else { 2 };
+    let release = |text: &str| {
+        // Old MariaDB servers put this before their version.
+        let text = text.strip_prefix("5.5.5-").unwrap_or(text);
+        let from = text.find(|c: char| c.is_ascii_digit())?;
+        let version: String = text[from..].chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let is_mariadb = text.to_ascii_lowercase().contains("mariadb");
+        Some((is_mariadb, version.split('.').take(numbers).map(str::to_owned).collect::<Vec<_>>()))
+    };
+    release(a).is_some() && release(a) == release(b)
 }
 
 impl Table {
@@ -266,7 +315,36 @@ mod tests {
             assert!(all.len() >= 3);
         }
         let (all, findings) = tables(&expected, &counts(&[("posts", 1)]));
-        assert_eq!(all[0], Table { name: "log".into(), expected: Some(40), found: None });
+        assert_eq!(all[0], Table { name: "log".into(), expected: Some(40), found: None, equal: None });
         assert!(findings[0].message.ends_with("log, users") && findings[1].message.ends_with("posts (1 of 5000)"), "{findings:?}");
+    }
+
+    #[test]
+    fn checksums_differ_by_table_and_are_compared_within_a_release() {
+        let sums = |all: &[(&str, &str)]| all.iter().map(|(t, s)| ((*t).to_owned(), (*s).to_owned())).collect::<BTreeMap<_, _>>();
+        let expected = sums(&[("posts", "1"), ("users", "2")]);
+        assert!(differing(&expected, &expected.clone()).is_empty());
+        assert_eq!(differing(&expected, &sums(&[("posts", "1"), ("users", "3"), ("log", "4")])), ["log", "users"]);
+        for (engine, a, b, same) in [
+            ("mysql", "10.11.6-MariaDB-0+deb12u1", "5.5.5-10.11.14-MariaDB", true),
+            ("mysql", "mariadb-dump 10.11.6", "mariadb-dump 10.11.14", true),
+            ("mysql", "10.11.6-MariaDB", "11.4.2-MariaDB", false),
+            ("mysql", "8.0.36", "8.4.1", false),
+            ("mysql", "10.11.6-MariaDB", "10.11.6", false),
+            ("postgres", "PostgreSQL 15.18", "PostgreSQL 15.2", true),
+            ("postgres", "pg_dump 15.18", "pg_dump 16.1", false),
+            ("postgres", "", "", false),
+        ] {
+            assert_eq!(same_release(engine, a, b), same, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_the_checksums_say_is_said_only_where_they_were_compared() {
+        let table = |equal| Table { name: "t".into(), expected: Some(1), found: Some(1), equal };
+        let said = |all: &[Option<bool>]| Database { tables: all.iter().map(|e| table(*e)).collect(), ..Database::default() }.equality();
+        assert_eq!(said(&[None]), None);
+        assert_eq!(said(&[Some(true), None, Some(true)]).as_deref(), Some("2 tables equal to the byte"));
+        assert_eq!(said(&[Some(true), Some(false)]).as_deref(), Some("1 table equal to the byte, 1 table with other values"));
     }
 }

@@ -128,6 +128,7 @@ fn report(session: &Session, written: &SnapshotFile, stored: u64) -> Stored {
         vanished: report.vanished,
         left_out: std::mem::take(&mut report.left_out),
         problems: report.into_problems(),
+        sums: session.control.sums(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! stops early for the end of the source. So nothing is allowed by default: the verdict is *yes* only when the source
 //! said that it came to its honest end, every stream was finished, and nobody reported a fatal error.
 
-use super::{LeftOut, Problem};
+use super::{LeftOut, Problem, Sums};
 use crate::base::error::{Error, Result};
 use crate::base::watch::Watch;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ const LEFT_OUT_LISTED: usize = 1000;
 pub(super) struct Control {
     pub watch: Watch,
     state: Mutex<State>,
+    /// What dumps and streams came to. They are read in the first pass alone, so that no pass begins anew with this.
+    sums: Mutex<Sums>,
 }
 
 #[derive(Default)]
@@ -68,7 +70,7 @@ pub(super) enum Verdict {
 
 impl Control {
     pub fn new(watch: &Watch) -> Self {
-        Self { watch: watch.clone(), state: Mutex::default() }
+        Self { watch: watch.clone(), state: Mutex::default(), sums: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -141,6 +143,13 @@ impl Control {
         if left_out.len() < LEFT_OUT_LISTED {
             left_out.push(LeftOut { path: path.to_owned(), why: why.to_owned() });
         }
+    }
+    /// What came out of a dump or a stream came to this.
+    pub fn summed(&self, sums: Sums) {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner).extend(sums);
+    }
+    pub fn sums(&self) -> Sums {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
     pub fn take_report(&self) -> Report {
         std::mem::take(&mut self.state().report)

@@ -58,7 +58,7 @@ pub use look::{Below, Folder, Hits, Look, Mark, Version};
 pub use prune::{Pruned, Pruning};
 pub use repository::Repository;
 pub use restore::{Owners, Restored};
-pub use segments::Syntax;
+pub use segments::{Sums, Syntax, sum, sums};
 pub use source::{Dump, Finish, Source, Stream, Tree};
 
 /// What a snapshot is called in its repository.
@@ -90,6 +90,8 @@ pub struct Stored {
     pub vanished: u64,
     /// The topmost paths that were left out, by the rules or because they are no files; at most 1000.
     pub left_out: Vec<LeftOut>,
+    /// What the rows of each table in a dump came to, and a stream as a whole by the name of its file.
+    pub sums: Sums,
 }
 
 /// A path that could not be read, or changed while it was read, also after two further passes.

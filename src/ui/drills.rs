@@ -143,12 +143,16 @@ const SHOWN: usize = 200;
 fn database(d: &Database) -> AnyView {
     let at = d.server.as_ref().map_or_else(|| "a file in the scratch folder".to_owned(), |s| format!("the server {s}"));
     let said = format!("Imported into {at}: {} {}, {}", d.engine, d.server_version, d.charset);
-    let rows: Vec<_> = d.tables.iter().take(SHOWN).map(row).collect();
+    let said = d.equality().map_or(said.clone(), |equality| format!("{said}. {equality}, by checksum."));
+    // What differs is not among those that are left out.
+    let mut tables: Vec<&Table> = d.tables.iter().collect();
+    tables.sort_by_key(|t| t.equal != Some(false));
+    let rows: Vec<_> = tables.into_iter().take(SHOWN).map(row).collect();
     let more = d.tables.len().saturating_sub(SHOWN);
     let more = (more > 0).then(|| html! { <p class="hint">{format!("and {more} more, in the download")}</p> });
     html! {
         <section class="stack"><h2>"Tables"</h2><p class="soft wrap">{said}</p>
-            {table("Tables of the database", &["Table", "#Rows noted", "#Rows found"], rows)}{more}
+            {table("Tables of the database", &["Table", "#Rows noted", "#Rows found", "Values"], rows)}{more}
         </section>
     }
     .into_any()
@@ -156,11 +160,13 @@ fn database(d: &Database) -> AnyView {
 
 fn row(t: &Table) -> AnyView {
     let shown = |n: Option<u64>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
+    let values = t.equal.map_or("–", |equal| if equal { "equal" } else { "others" });
     html! {
         <tr role="row">
             <th role="rowheader" scope="row"><span class="wrap">{t.name.clone()}</span></th>
             <td role="cell" class="num" data-label="Rows noted"><span>{shown(t.expected)}</span></td>
             <td role="cell" class="num" data-label="Rows found"><span>{shown(t.found)}</span></td>
+            <td role="cell" data-label="Values"><span>{values}</span></td>
         </tr>
     }
     .into_any()

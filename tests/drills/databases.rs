@@ -13,7 +13,7 @@ use sitekeep::domain::view::{AddServer, AddSite};
 use sitekeep::engine::{Source, Stream};
 use std::io::Cursor;
 
-fn on(engine: &str, db: &Database, wish: &mut AddSite) {
+pub fn on(engine: &str, db: &Database, wish: &mut AddSite) {
     wish.database_engine = Some(engine.into());
     wish.database_host = Some("127.0.0.1".into());
     wish.database_port = Some(db.port);
@@ -22,7 +22,7 @@ fn on(engine: &str, db: &Database, wish: &mut AddSite) {
     wish.database_password = Some(db.password.clone());
 }
 
-async fn set_aside(w: &World, engine: &str, port: u16, login: &Login) {
+pub async fn set_aside(w: &World, engine: &str, port: u16, login: &Login) {
     let server = AddServer {
         name: "drills".into(),
         engine: engine.into(),
@@ -37,19 +37,19 @@ async fn set_aside(w: &World, engine: &str, port: u16, login: &Login) {
 }
 
 /// A dump as a program without care would have stored it, in one piece: our own refuses what is cut off inside a row.
-fn dump(bytes: Vec<u8>) -> Source {
+pub fn dump(bytes: Vec<u8>) -> Source {
     let (size, reader) = (bytes.len() as u64, Box::new(Cursor::new(bytes)));
     Source::Stream(Stream { path: "database/dump".into(), size, reader, finish: Box::new(|| Ok(())) })
 }
 
-const SHOP: &str = "
+pub const SHOP: &str = "
     create table posts (id int primary key, title varchar(200), body text);
     create table users (id int primary key, name varchar(50));
     create table empty_one (x int);
     insert into users values (1, 'Zoë'), (2, 'José'), (3, '日本');";
 
 /// Two hundred posts, in letters of many languages.
-fn posts() -> String {
+pub fn posts() -> String {
     (1..=200).map(|n| format!("insert into posts values ({n}, 'naïve café {n}', 'Größe und Maß');\n")).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Drills of real sites: they pass and leave nothing behind, they turn red with the name of what is wrong, and nobody but the
 //! tenant sees them.
 
+mod checksums;
 mod databases;
 mod files;
 mod killed;

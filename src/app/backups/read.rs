@@ -6,7 +6,7 @@ use crate::base::error::{Error, Result};
 use crate::base::watch::Watch;
 use crate::domain::element::Element;
 use crate::domain::site::{DatabaseAddress, FilesDir};
-use crate::engine::{Dump, Exclude, Label, Problem, Repository, Rule, Source, Stored, Stream, Syntax, Tree};
+use crate::engine::{Dump, Exclude, Label, Problem, Repository, Rule, Source, Stored, Stream, Sums, Syntax, Tree};
 use crate::hosting::code;
 use crate::hosting::database::{DumpFacts, Form, Scope, database};
 use crate::hosting::stack;
@@ -40,6 +40,9 @@ pub(crate) struct Manifest {
     pub structure_only: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: RowCounts,
+    /// What the rows of each table came to while they were dumped, or a file as a whole; `None` where nothing was added up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sums: Option<Sums>,
     /// Directories of the element `files`, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub directories: Vec<FilesDir>,
@@ -150,6 +153,7 @@ fn read_database(env: &Opened, repository: &Repository, complete: bool, label: &
         charset: facts.charset,
         inexact_columns: facts.inexact_columns,
         rows: counted(site.counts()?, &dump.structure_only),
+        sums: Some(std::mem::take(&mut stored.sums)),
         structure_only: dump.structure_only,
         complete,
         warnings,

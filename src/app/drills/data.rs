@@ -3,7 +3,7 @@
 
 use super::looked::{Looked, Shape};
 use super::run::{Run, millis};
-use super::scratch;
+use super::{scratch, sums};
 use crate::app::backups::{Manifest, RowCounts};
 use crate::app::servers;
 use crate::base::error::{Class, Error, Result};
@@ -58,8 +58,22 @@ pub(super) async fn drill(run: &mut Run<'_>) -> Result<()> {
         let message = format!("{} of {} came back", units::size(bytes.found), units::size(bytes.expected));
         imported.finding = Some(Finding { fault: Fault::Truncated, element: Some(Element::Database), message });
     }
-    run.evidence.elements.push(Compared { element: Element::Database, snapshot, files, bytes, hashed: totals.files, took: millis(began) });
+    let stored = snapshot.clone();
+    run.evidence.elements.push(Compared {
+        element: Element::Database,
+        snapshot: stored,
+        files,
+        bytes,
+        hashed: totals.files,
+        took: millis(began),
+    });
+    let whole = imported.finding.is_none();
     compare(run, &engine, server, &manifest, imported).await;
+    let began = Instant::now();
+    if whole {
+        sums::compare(run, &engine, &snapshot, &manifest).await?;
+    }
+    run.looking += millis(began);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Drills: the newest backup of each environment is restored into a scratch place, compared with what was written down when
 //! it was made, started where there is a command for that, and cleared away.
 //!
-//! `run` drives one attempt; `trees` and `data` restore and compare; `boot` starts the copy; `scratch` knows what was made
+//! `run` drives one attempt; `trees` and `data` restore and compare, `sums` every value of the tables; `boot` starts the copy; `scratch` knows what was made
 //! and clears it away, also after an attempt that was killed. Nothing here writes near the site, or asks its database. What
 //! is wrong with the backup is a finding, with a name; what only stood in the way of the drill is an error of the job.
 
@@ -11,6 +11,7 @@ mod due;
 mod looked;
 mod run;
 mod scratch;
+mod sums;
 mod trees;
 mod views;
 

@@ -7,14 +7,21 @@
 //!
 //! [`h64`], [`LEAST`], [`MEAN`] and [`MOST`] are part of the format: changed, every table is stored once more.
 //!
+//! On the way each row is added to its table's sum ([`tally`]): a drill compares by them what it has imported.
+//!
 //! To add a syntax: one file with a struct that implements [`Splitter`] over [`input::Input`] and [`Cutter`].
 
 mod input;
 mod mysql;
 mod postgres;
+mod tally;
 
+use crate::base::error::{Error, Result};
+use crate::base::watch::Watch;
 use std::collections::VecDeque;
 use std::io::{self, Read};
+pub use tally::Sums;
+pub(super) use tally::Whole;
 
 /// No segment of rows ends before it has this many bytes.
 const LEAST: usize = 16 << 10;
@@ -46,12 +53,52 @@ pub(super) struct Segment {
 pub(super) trait Splitter: Send {
     /// The next segment; `None` at the end of the dump.
     fn next(&mut self) -> io::Result<Option<Segment>>;
+    /// At the end: what the rows of each table came to.
+    fn sums(&mut self) -> Sums;
 }
 
 pub(super) fn splitter(syntax: Syntax, dump: Box<dyn Read + Send>) -> Box<dyn Splitter> {
     match syntax {
         Syntax::Mysql => Box::new(mysql::Mysql::new(dump)),
         Syntax::Postgres => Box::new(postgres::Postgres::new(dump)),
+    }
+}
+
+/// What the rows of each table in a dump come to.
+///
+/// # Errors
+/// What the reader said; `Damaged` for what is no whole dump; `Cancelled`.
+pub fn sums(syntax: Syntax, dump: Box<dyn Read + Send>, watch: &Watch) -> Result<Sums> {
+    let mut splitter = splitter(syntax, dump);
+    while splitter.next().map_err(unreadable)?.is_some() {
+        watch.check()?;
+    }
+    Ok(splitter.sums())
+}
+
+/// What a stream comes to as a whole.
+///
+/// # Errors
+/// What the reader said; `Cancelled`.
+pub fn sum(mut stream: impl Read, watch: &Watch) -> Result<String> {
+    let mut whole = Whole::default();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        watch.check()?;
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(whole.sum()),
+            Ok(n) => whole.push(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(unreadable(e)),
+        }
+    }
+}
+
+fn unreadable(e: io::Error) -> Error {
+    match e.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(ours) => ours.clone(),
+        None if e.kind() == io::ErrorKind::InvalidData => Error::damaged(e.to_string()),
+        None => e.into(),
     }
 }
 

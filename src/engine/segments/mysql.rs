@@ -1,6 +1,7 @@
 //! Dumps of MySQL and MariaDB: extended INSERT statements.
 
 use super::input::Input;
+use super::tally::{Sums, Tally, quoted as unquoted};
 use super::{Cutter, LEAST, MOST, Segment, Splitter, broken, says_cut};
 use memchr::{memchr, memchr2, memchr3};
 use std::io::{self, Read};
@@ -15,11 +16,20 @@ pub(super) struct Mysql {
     /// The current segment holds rows, and lacks its closing `;`.
     rows: bool,
     delimiter: Vec<u8>,
+    tally: Tally,
 }
 
 impl Mysql {
     pub fn new(dump: Box<dyn Read + Send>) -> Self {
-        Self { input: Input::new(dump), out: Cutter::new(), insert: None, head: Vec::new(), rows: false, delimiter: b";".to_vec() }
+        Self {
+            input: Input::new(dump),
+            out: Cutter::new(),
+            insert: None,
+            head: Vec::new(),
+            rows: false,
+            delimiter: b";".to_vec(),
+            tally: Tally::default(),
+        }
     }
 
     fn cut(&mut self) {
@@ -43,6 +53,7 @@ impl Mysql {
             let (table, head) = (table.to_vec(), head.to_vec());
             self.input.consume(head.len());
             self.enter(&table);
+            self.tally.enter(whole_name(&head));
             self.insert = Some(head);
             return Ok(true);
         }
@@ -92,6 +103,7 @@ impl Mysql {
         }
         let row = &self.input.rest()[..len];
         self.out.push(row);
+        self.tally.row(row);
         let cut = self.out.len() >= LEAST && says_cut(row);
         self.input.consume(len);
         if cut {
@@ -133,6 +145,16 @@ impl Splitter for Mysql {
             }
         }
     }
+
+    fn sums(&mut self) -> Sums {
+        self.tally.sums()
+    }
+}
+
+/// The name of the table in the head of an INSERT, as the server knows it.
+fn whole_name(head: &[u8]) -> String {
+    let name = head.strip_prefix(b"INSERT INTO ").and_then(|rest| unquoted(rest, b'`'));
+    String::from_utf8_lossy(&name.map(|(name, _)| name).unwrap_or_default()).into_owned()
 }
 
 /// The name up to the closing backtick (a doubled one in the name ends it early: good enough to tell tables apart).

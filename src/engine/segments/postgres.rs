@@ -1,11 +1,14 @@
 //! Dumps of PostgreSQL: `COPY … FROM stdin;`, one row a line, `\.`.
 
 use super::input::Input;
+use super::tally::{Sums, Tally, quoted};
 use super::{Cutter, LEAST, MOST, Segment, Splitter, broken, says_cut};
 use memchr::memmem;
 use std::io::{self, Read};
 
 const END: &[u8] = b"\\.\n";
+/// Where the sum of large objects stands among the tables'. They belong to none.
+const LARGE_OBJECTS: &str = "large objects";
 
 pub(super) struct Postgres {
     input: Input,
@@ -19,6 +22,7 @@ pub(super) struct Postgres {
     open: bool,
     /// The last statement was the data of a table: what comes next that is not data belongs to no table.
     after_data: bool,
+    tally: Tally,
 }
 
 impl Postgres {
@@ -31,6 +35,7 @@ impl Postgres {
             head: None,
             open: false,
             after_data: false,
+            tally: Tally::default(),
         }
     }
 
@@ -42,7 +47,12 @@ impl Postgres {
             return Ok(false);
         }
         let line = &self.input.rest()[..len];
-        let begins_copy = self.lexer.between_statements() && line.starts_with(b"COPY ");
+        let between = self.lexer.between_statements();
+        if between && is_large_object(line) {
+            self.tally.enter(LARGE_OBJECTS.to_owned());
+            self.tally.row(line);
+        }
+        let begins_copy = between && line.starts_with(b"COPY ");
         self.lexer.read(line);
         if begins_copy || !self.copy.is_empty() {
             self.copy.extend_from_slice(line);
@@ -78,6 +88,7 @@ impl Postgres {
             return;
         }
         self.out.enter(table_of(&statement));
+        self.tally.enter(label_of(&statement));
         self.begin(&statement);
         self.head = Some(statement);
     }
@@ -110,6 +121,7 @@ impl Postgres {
         }
         let line = &self.input.rest()[..len];
         self.out.push(line);
+        self.tally.row(line);
         let cut = self.out.len() >= LEAST && says_cut(line);
         self.input.consume(len);
         if cut {
@@ -142,6 +154,31 @@ impl Splitter for Postgres {
             }
         }
     }
+
+    fn sums(&mut self) -> Sums {
+        self.tally.sums()
+    }
+}
+
+/// A statement that opens a large object by its number, or writes to it: each is one line.
+fn is_large_object(line: &[u8]) -> bool {
+    line.starts_with(b"SELECT pg_catalog.lowrite(") || line.starts_with(b"SELECT pg_catalog.lo_open(")
+}
+
+/// The table of a COPY as people name it: the schema is said where it is not `public`.
+fn label_of(statement: &[u8]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let mut rest = statement.strip_prefix(b"COPY ").unwrap_or(statement);
+    loop {
+        let plain = rest.iter().position(|c| matches!(c, b'.' | b' ' | b'(')).unwrap_or(rest.len());
+        let (name, behind) = quoted(rest, b'"').unwrap_or_else(|| (rest[..plain].to_vec(), &rest[plain..]));
+        names.push(String::from_utf8_lossy(&name).into_owned());
+        match behind.strip_prefix(b".") {
+            Some(more) => rest = more,
+            None => break,
+        }
+    }
+    if names.len() == 2 && names[0] == "public" { names.swap_remove(1) } else { names.join(".") }
 }
 
 /// `public.t` of `COPY public.t (a, b) FROM stdin;`

@@ -141,3 +141,50 @@ fn names_that_no_folder_can_have_are_escaped() {
     let dump = b"CREATE TABLE `../../x y` (\n a int\n);\nINSERT INTO `../../x y` VALUES (1);\n";
     assert_eq!(folders(&split(Syntax::Mysql, dump).unwrap()), ["00001-..%2f..%2fx%20y"]);
 }
+
+fn sums_of(syntax: Syntax, dump: &str) -> Sums {
+    sums(syntax, Box::new(OneByte(io::Cursor::new(dump.as_bytes().to_vec()))), &Watch::new()).unwrap()
+}
+
+#[test]
+fn a_table_comes_to_the_same_however_its_rows_are_packed_and_ordered_and_whatever_else_is_said() {
+    let rows: Vec<String> = (0..300).map(|n| format!("({n},'it''s; {}',NULL)", filler(n))).collect();
+    let packed = |rows: &[String], each: usize, between: &str, head: &str| {
+        let statements =
+            rows.chunks(each).map(|some| format!("INSERT INTO `t`{head} VALUES{between}{};\n", some.join(&format!(",{between}"))));
+        format!("-- {each}\nCREATE TABLE `t` (\n x int\n);\n{}INSERT INTO `u` VALUES (1);\n", statements.collect::<String>())
+    };
+    let usual = sums_of(Syntax::Mysql, &packed(&rows, 100, " ", ""));
+    assert_eq!(usual.keys().collect::<Vec<_>>(), ["t", "u"]);
+    for (each, between, head) in [(1, " ", ""), (7, "\n", ""), (300, "\n", " (`a`, `b VALUES`, `c`)")] {
+        assert_eq!(sums_of(Syntax::Mysql, &packed(&rows, each, between, head)), usual, "{each}");
+    }
+    let backwards: Vec<String> = rows.iter().rev().cloned().collect();
+    assert_eq!(sums_of(Syntax::Mysql, &packed(&backwards, 9, " ", "")), usual);
+    let segments = split(Syntax::Mysql, packed(&rows, 100, " ", "").as_bytes()).unwrap();
+    assert_eq!(sums_of(Syntax::Mysql, &joined(&segments)), usual, "what the repository gives back comes to the same");
+    let mut other = rows.clone();
+    other[150] = other[150].replace("it''s", "it`s");
+    let differs = sums_of(Syntax::Mysql, &packed(&other, 100, " ", ""));
+    assert!(differs["t"] != usual["t"] && differs["u"] == usual["u"]);
+}
+
+#[test]
+fn sums_have_the_names_that_people_know_and_rows_inside_programs_are_none() {
+    let mysql = "INSERT INTO `a``b` VALUES (1);\nINSERT INTO `a``c` (`x`) VALUES (1);\nINSERT INTO `e` VALUES\n(1);\nDELIMITER ;;\n\
+        CREATE TRIGGER t BEGIN\nINSERT INTO `q` VALUES (NEW.id);\nEND ;;\nDELIMITER ;\n";
+    assert_eq!(sums_of(Syntax::Mysql, mysql).keys().collect::<Vec<_>>(), ["a`b", "a`c", "e"]);
+    let postgres = "SELECT 1;\nCOPY public.t (a) FROM stdin;\n1\n\\.\nCOPY hard.\"Odd (; \"\"name\"\"\" (a) FROM stdin;\n1\n\\.\nCOPY public.none (a) FROM stdin;\n\\.\n\
+        BEGIN;\nSELECT pg_catalog.lo_open('16400', 131072);\nSELECT pg_catalog.lowrite(0, '\\x00');\nSELECT pg_catalog.lo_close(0);\nCOMMIT;\n";
+    let sums = sums_of(Syntax::Postgres, postgres);
+    assert_eq!(sums.keys().collect::<Vec<_>>(), ["hard.Odd (; \"name\"", "large objects", "t"]);
+    let other = sums_of(Syntax::Postgres, &postgres.replace("\\x00", "\\x01"));
+    assert!(other["large objects"] != sums["large objects"] && other["t"] == sums["t"]);
+    assert!(sums_of(Syntax::Postgres, POSTGRES).keys().eq(["a"]), "{:?}", sums_of(Syntax::Postgres, POSTGRES));
+}
+
+#[test]
+fn what_is_no_whole_dump_has_no_sums() {
+    let torn = sums(Syntax::Mysql, Box::new(io::Cursor::new(b"INSERT INTO `a` VALUES (1,'x".to_vec())), &Watch::new());
+    assert_eq!(torn.unwrap_err().class(), crate::base::error::Class::Damaged);
+}

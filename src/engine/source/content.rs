@@ -6,6 +6,7 @@ use crate::base::error::Error;
 use crate::base::identity::Identity;
 use crate::engine::control::Control;
 use crate::engine::failure::to_library;
+use crate::engine::segments::Whole;
 use crate::engine::source::Finish;
 use rustic_core::{ReadSourceOpen, RusticResult};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
@@ -149,12 +150,15 @@ pub(in crate::engine) struct Streamed {
     pub finish: Option<Finish>,
     pub left: u64,
     pub control: Arc<Control>,
+    /// Of the file in the snapshot.
+    name: String,
+    whole: Whole,
 }
 
 impl Streamed {
-    pub fn new(size: u64, reader: Box<dyn Read + Send>, finish: Finish, control: Arc<Control>) -> Self {
+    pub fn new(name: String, size: u64, reader: Box<dyn Read + Send>, finish: Finish, control: Arc<Control>) -> Self {
         control.stream_begins();
-        Self { reader, finish: Some(finish), left: size, control }
+        Self { reader, finish: Some(finish), left: size, control, name, whole: Whole::default() }
     }
 
     /// Fills the buffer: short reads, one for each write at the other end of a pipe, cost the library dear.
@@ -164,7 +168,10 @@ impl Streamed {
             self.control.watch.check().map_err(io::Error::other)?;
             match self.reader.read(&mut buffer[filled..]) {
                 Ok(0) => self.end()?,
-                Ok(got) => filled += self.got(got)?,
+                Ok(got) => {
+                    self.whole.push(&buffer[filled..filled + got]);
+                    filled += self.got(got)?;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.fail(Error::from(e).context("reading the stream"))),
             }
@@ -187,6 +194,8 @@ impl Streamed {
         if self.left > 0 {
             return Err(self.fail(Error::transient(format!("the stream ended {} bytes too early", self.left))));
         }
+        let sum = std::mem::take(&mut self.whole).sum();
+        self.control.summed([(std::mem::take(&mut self.name), sum)].into());
         self.control.stream_ended_well();
         Ok(())
     }

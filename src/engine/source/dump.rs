@@ -47,7 +47,8 @@ impl Segments {
 
     /// The dump was read to its end: only now is it known whether its program did well, and only now may it count.
     fn finish(&mut self) {
-        if let Some((splitter, finish)) = self.source.take() {
+        if let Some((mut splitter, finish)) = self.source.take() {
+            self.control.summed(splitter.sums());
             drop(splitter);
             if let Err(e) = finish() {
                 self.control.fail(e);

@@ -96,7 +96,8 @@ impl Entries {
                     Source::Stream(stream) => {
                         let mark = u64::from_le_bytes(crate::base::chance::bytes());
                         let data = meta::of_memory(stream.size, self.time, mark);
-                        let content = Streamed::new(stream.size, stream.reader, stream.finish, control);
+                        let name = stream.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                        let content = Streamed::new(name, stream.size, stream.reader, stream.finish, control);
                         self.remembered(std::iter::once(entry(stream.path, data, Content::Stream(content))), seen)
                     }
                     Source::File { path, bytes } => {
