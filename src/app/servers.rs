@@ -99,6 +99,14 @@ pub(crate) async fn access_of(app: &App, conn: &mut Conn, id: Option<&str>) -> R
     Ok(Some(Access { address: from_json("server address", &row.address)?, password }))
 }
 
+/// The account of a server, where it is still kept.
+pub(crate) async fn known(app: &App, conn: &mut Conn, id: &str) -> Result<Option<Access>> {
+    if db::servers::find(conn, id).await?.is_none() {
+        return Ok(None);
+    }
+    access_of(app, conn, Some(id)).await
+}
+
 /// A server that is set aside for drills of an engine: its id, its name, its account.
 pub(crate) async fn for_drills(app: &App, conn: &mut Conn, engine: &str) -> Result<Option<(String, String, Access)>> {
     for row in db::servers::list(conn).await?.into_iter().filter(|row| row.for_drills == 1) {

@@ -38,6 +38,8 @@ pub const FIXED: &[&str] = &[
     "drill.database.imported",
     "drill.done",
     "download.begin",
+    "download.database.made",
+    "download.database.imported",
     "download.part.begun",
     "download.part.written",
     "download.part.synced",

@@ -156,6 +156,29 @@ pub async fn ended(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &Downloa
     Ok(changed(conn, query).await? == 1)
 }
 
+/// What is made aside for it, before it is made; nothing, when it is dropped.
+pub async fn set_scratch(conn: &mut Conn, tenant: &TenantId, id: &DownloadId, scratch: Option<&str>) -> Result<()> {
+    let query = run("update downloads set scratch = $3 where tenant_id = $1 and id = $2");
+    changed(conn, query.bind(tenant.0.clone()).bind(id.0.clone()).bind(scratch.map(str::to_owned))).await.map(drop)
+}
+
+/// What is noted as made aside for it.
+pub async fn scratch(conn: &mut Conn, tenant: &TenantId, id: &DownloadId) -> Result<Option<String>> {
+    let sql = "select scratch from downloads where tenant_id = $1 and id = $2 and scratch is not null";
+    let found: Option<(String,)> = rows(sql).bind(tenant.0.clone()).bind(id.0.clone()).fetch_optional(conn).await?;
+    Ok(found.map(|(text,)| text))
+}
+
+/// Downloads that have ended and left something aside: tenant, id, and what.
+pub async fn littered(conn: &mut Conn, limit: i64) -> Result<Vec<(String, String, String)>> {
+    let sql = "
+        select tenant_id, id, scratch from downloads
+        where scratch is not null and state not in ('queued', 'running')
+        order by id
+        limit $1";
+    Ok(rows(sql).bind(limit).fetch_all(conn).await?)
+}
+
 /// Lets it lie ready until then at least; false when it does not any more.
 pub async fn prolong(conn: &mut Conn, tenant: &TenantId, id: &DownloadId, until: Millis) -> Result<bool> {
     let sql = "

@@ -13,6 +13,8 @@ words! {
         Zip = "zip",
         /// A dump for the plain client of its database.
         SqlGz = "sql.gz",
+        /// A dump for `pg_restore`, in the custom format of PostgreSQL.
+        Dump = "dump",
         /// A database file as it is.
         Sqlite = "sqlite",
     }
@@ -33,14 +35,33 @@ words! {
 impl Form {
     /// In which files and code can be packed.
     pub const TREES: [Self; 3] = [Self::TarGz, Self::TarZst, Self::Zip];
+    /// In which a dump can be given.
+    pub const DUMPS: [Self; 2] = [Self::SqlGz, Self::Dump];
 
-    /// The form of one element, where trees come in `trees`.
-    pub fn of(element: Element, engine: &str, trees: Self) -> Self {
-        match (element, engine) {
-            (Element::Database, "sqlite") => Self::Sqlite,
-            (Element::Database, _) => Self::SqlGz,
-            _ => trees,
+    /// The form of one element, where trees come in `trees` and a dump is asked for as `dump`.
+    ///
+    /// # Errors
+    /// `Invalid` for a dump that only another engine's tools could read.
+    pub fn of(element: Element, engine: &str, trees: Self, dump: Self) -> Result<Self> {
+        match (element, engine, dump) {
+            (Element::Database, "postgres", Self::Dump) => Ok(Self::Dump),
+            (Element::Database, _, Self::Dump) => {
+                Err(Error::invalid("only a dump of PostgreSQL has a form for `pg_restore`").hint("leave the form of the database out"))
+            }
+            (Element::Database, "sqlite", _) => Ok(Self::Sqlite),
+            (Element::Database, ..) => Ok(Self::SqlGz),
+            _ => Ok(trees),
         }
+    }
+
+    /// # Errors
+    /// `Invalid` for a form that is none of dumps.
+    pub fn of_dumps(self) -> Result<Self> {
+        if Self::DUMPS.contains(&self) {
+            return Ok(self);
+        }
+        Err(Error::invalid(format!("a database cannot be given as {self}"))
+            .hint(format!("choose {}", Self::DUMPS.map(Self::word).join(" or "))))
     }
 
     /// # Errors
@@ -72,6 +93,9 @@ pub struct PrepareDownload {
     pub elements: Vec<Element>,
     /// How files and code are packed: `tar.gz` by default.
     pub form: Option<Form>,
+    /// How a dump is given: `sql.gz` by default, or `dump`, which `pg_restore` reads. SQLite comes as the file that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Form>,
     /// How long the links in the letter live: 1 to 168, 24 by default.
     pub hours: Option<u32>,
     /// How often each of them may be used; as often as one likes where it is not given.

@@ -28,6 +28,8 @@ pub struct Page {
     pub links: Vec<DownloadLink>,
     /// Prepared downloads of it, newest first, with the jobs of those that are on their way.
     pub downloads: Vec<(Download, Option<JobRow>)>,
+    /// Its database can be had as a dump for `pg_restore`.
+    pub as_dump: bool,
     /// The form that asks for one is open.
     pub preparing: bool,
     /// Letters are sent.

@@ -126,6 +126,14 @@ fn form(p: &Page) -> AnyView {
         .map(|f| html! { <label class="choice"><input type="radio" name="form" value=f.word() checked={*f == Form::TarGz}/><code>{format!(".{f}")}</code></label> })
         .collect();
     let forms = trees.then(|| html! { <fieldset><legend>"Files and code as"</legend><div class="choices beside">{forms}</div></fieldset> });
+    let dumps = p.as_dump.then(|| {
+        html! {
+            <fieldset><legend>"The database as"</legend><div class="choices beside">
+                <label class="choice"><input type="radio" name="database" value=Form::SqlGz.word() checked=true/><span><code>".sql.gz"</code>" "<span class="soft">"for psql"</span></span></label>
+                <label class="choice"><input type="radio" name="database" value=Form::Dump.word()/><span><code>".dump"</code>" "<span class="soft">"for pg_restore"</span></span></label>
+            </div></fieldset>
+        }
+    });
     html! {
         <details class="card" id="prepare" open=p.preparing>
             <summary>"Prepare a download…"</summary>
@@ -133,7 +141,7 @@ fn form(p: &Page) -> AnyView {
                 <p class="soft">"Archives are made in the background and lie ready for a week. A download of them that breaks off can be resumed."{told}</p>
                 <input type="hidden" name="key" value=once()/>
                 <fieldset><legend>"What to prepare"</legend><div class="choices beside">{boxes}</div></fieldset>
-                {forms}
+                {forms}{dumps}
                 <div class="row">
                     <div class="field"><label for="p-hours">"The links are good for"</label><select class="input" id="p-hours" name="hours">
                         {option("1", "1 hour", "24")}{option("24", "1 day", "24")}{option("72", "3 days", "24")}{option("168", "7 days", "24")}

@@ -46,10 +46,17 @@ fn prepared_downloads_and_their_archives_are_kept_and_found() {
         assert_eq!((made.object.as_deref(), made.size, made.sha256.as_deref()), (Some("arc_x.1"), Some(77), Some("ff")));
         assert!(!db::downloads::gone(conn, &acme, &id, DownloadState::Removed).await.unwrap(), "it is being prepared");
         assert!(!db::downloads::prolong(conn, &acme, &id, now.plus(99)).await.unwrap());
+        db::downloads::set_scratch(conn, &acme, &id, Some("[1]")).await.unwrap();
+        assert_eq!(db::downloads::scratch(conn, &acme, &id).await.unwrap().as_deref(), Some("[1]"));
+        assert!(db::downloads::littered(conn, 9).await.unwrap().is_empty(), "an attempt may be at work on it");
         let end = End { state: READY, expires: Some(now.plus(20)), message: None, hint: None };
         assert!(db::downloads::ended(conn, now, &acme, &id, &end).await.unwrap());
         assert!(!db::downloads::ended(conn, now, &acme, &id, &End { state: DownloadState::Failed, ..end }).await.unwrap(), "once");
         assert!(!db::downloads::started(conn, &acme, &id).await.unwrap());
+        assert_eq!(db::downloads::littered(conn, 9).await.unwrap(), [(acme.0.clone(), id.0.clone(), "[1]".to_owned())]);
+        db::downloads::set_scratch(conn, &acme, &id, None).await.unwrap();
+        assert_eq!(db::downloads::scratch(conn, &acme, &id).await.unwrap(), None);
+        assert!(db::downloads::littered(conn, 9).await.unwrap().is_empty());
         let over = async |conn: &mut Conn, at: i64| db::downloads::over(conn, now.plus(at), 9).await.unwrap();
         assert_eq!((over(conn, 19).await, over(conn, 20).await), (vec![], vec![(acme.0.clone(), id.0.clone())]));
         for (until, then) in [(10, 20), (30, 30)] {

@@ -78,5 +78,6 @@ fn every_point_of_the_program_is_in_a_table_of_these_tests_and_the_other_way_rou
     ours.extend(super::clean_ups::POINTS.map(str::to_owned));
     ours.extend(crate::drills::POINTS.map(str::to_owned));
     ours.extend(crate::downloads::POINTS.map(str::to_owned));
+    ours.extend(crate::downloads::POINTS_ASIDE.map(str::to_owned));
     assert_eq!(listed(), ours);
 }

@@ -45,6 +45,16 @@ impl Panel {
         Self::open_armed(&["serve"], database_url, &queue)
     }
 
+    /// The same with what is tuned in `app` as JSON.
+    pub fn start_armed_with(app: &Value) -> Self {
+        let scratch = Scratch::new();
+        let points = scratch.join("points");
+        std::fs::create_dir(&points).expect("a directory can be made");
+        let queue = serde_json::json!({ "lease": 4.0, "heartbeat": 0.3, "trust": 3.0, "poll": 0.2, "reap": 0.5 });
+        let tune = serde_json::json!({ "queue": queue, "app": app, "failpoints": points });
+        Self::open(scratch, &["serve"], None, &tune.to_string())
+    }
+
     fn open_armed(args: &[&str], database_url: Option<&str>, queue: &Value) -> Self {
         let scratch = Scratch::new();
         let points = scratch.join("points");

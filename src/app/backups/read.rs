@@ -123,6 +123,7 @@ fn read_database(env: &Opened, repository: &Repository, complete: bool, label: &
             let syntax = if matches!(access.address, DatabaseAddress::Postgres(_)) { Syntax::Postgres } else { Syntax::Mysql };
             Source::Dump(Dump { name: PathBuf::from("database"), syntax, reader: dumping.reader, finish })
         }
+        Form::Archive => return Err(Error::internal("the dump of a site is text, or a file")),
         Form::Image { size } => {
             Source::Stream(Stream { path: PathBuf::from("database/database.sqlite"), size, reader: dumping.reader, finish })
         }

@@ -87,6 +87,12 @@ pub(super) fn engine(element: &BackupElement) -> Result<String> {
     Ok(manifest["engine"].as_str().unwrap_or_default().to_owned())
 }
 
+/// The character set of a database, as its manifest says.
+pub(super) fn charset(element: &BackupElement) -> Result<String> {
+    let manifest: Value = from_json("manifest", &element.manifest)?;
+    Ok(manifest["charset"].as_str().unwrap_or_default().to_owned())
+}
+
 /// What the file says of itself.
 fn told(backup: &Backup, element: &BackupElement, manifest: &Value, part: Option<&Part>) -> Result<Map<String, Value>> {
     let problems: Value = from_json("list of problems", &element.problems)?;

@@ -3,8 +3,9 @@
 //! A link is good as long as whoever made it may still download: that is asked again each time it is used, and every two
 //! seconds while it is used ([`stream`]). How its text is made: [`token`]. It leads to what is written while it is sent
 //! ([`content`]), or to an archive that was prepared: asked for in [`prepared`], made by a job in [`prepare`], and gone
-//! when its time is over ([`sweep`]).
+//! when its time is over ([`sweep`]). A dump for `pg_restore` is made out of one that is imported [`aside`].
 
+mod aside;
 mod content;
 mod prepare;
 mod prepared;
@@ -15,7 +16,7 @@ mod token;
 mod views;
 
 pub use prepare::{run, settle};
-pub use prepared::{JOB, Terms, create as prepare, find as find_prepared, link_to, list as list_prepared, remove};
+pub use prepared::{JOB, Terms, create as prepare, find as find_prepared, link_to, list as list_prepared, offers_dump, remove};
 pub use slots::stop_all;
 pub use stream::{Asked, Download, Head, Opened, open};
 pub use sweep::sweep;

@@ -8,7 +8,7 @@
 use super::content::Content;
 use super::prepared::{self, JOB};
 use super::views::address;
-use super::{Signer, content, fresh, insert, sweep, usable};
+use super::{Signer, aside, content, fresh, insert, sweep, usable};
 use crate::app::attempt::{Attempt, Ended};
 use crate::app::letters::{self, About as Told, Letter, Link};
 use crate::app::{App, access, environments};
@@ -19,6 +19,7 @@ use crate::base::failpoint;
 use crate::base::secret::Secret;
 use crate::base::sql::Conn;
 use crate::base::units;
+use crate::base::watch::Watch;
 use crate::db;
 use crate::db::activity::Act;
 use crate::db::backups::{Backup, BackupElement};
@@ -30,6 +31,7 @@ use crate::domain::rights::Right;
 use crate::engine::Repository;
 use crate::queue::{self, Outcome};
 use crate::store::Whole;
+use std::io::Write;
 
 /// What an attempt works on.
 struct Work {
@@ -58,6 +60,8 @@ async fn prepare(attempt: &Attempt, id: &DownloadId) -> Result<()> {
     let (tenant, site) = (TenantId(work.backup.tenant_id.clone()), SiteId(work.backup.site_id.clone()));
     let (_, repository) = environments::repository(&attempt.app, &tenant, &site).await?;
     let store = prepared::store(&attempt.app);
+    let download = DownloadId(work.row.id.clone());
+    aside::clear(attempt, (&tenant, &download)).await?; // what an attempt left that was killed
     for archive in &mut work.archives {
         attempt.watch.check()?;
         let made = archive.object.clone().zip(archive.size);
@@ -96,16 +100,13 @@ async fn begin(attempt: &Attempt, id: &DownloadId) -> Result<Work> {
 /// Makes one archive and notes it. The name is new for each try, and so is its key.
 async fn make(attempt: &Attempt, repository: &Repository, backup: &Backup, element: &BackupElement, archive: &mut Archive) -> Result<()> {
     let object = format!("{}.{}", archive.id, chance::word(8));
-    let content = Content::prepared(repository.clone(), backup, element, Form::parse(&archive.form)?)?;
-    let (store, name) = (prepared::store(&attempt.app), object.clone());
-    let whole: Whole = attempt
-        .blocking(move |watch| {
-            let mut part = store.begin(&name)?;
-            failpoint::hit(format_args!("download.part.begun"))?;
-            content.write(&mut part, watch)?;
-            part.finish()
-        })
-        .await?;
+    let whole = match Form::parse(&archive.form)? {
+        Form::Dump => made_aside(attempt, repository, element, archive, object.clone()).await?,
+        form => {
+            let content = Content::prepared(repository.clone(), backup, element, form)?;
+            stored(attempt, object.clone(), move |sink, watch| content.write(sink, watch)).await?
+        }
+    };
     let now = attempt.now().await?;
     let mut tx = attempt.begin().await?;
     let (tenant, id) = (TenantId(archive.tenant_id.clone()), ArchiveId(archive.id.clone()));
@@ -115,6 +116,39 @@ async fn make(attempt: &Attempt, repository: &Repository, backup: &Backup, eleme
     attempt.info(format!("The {} has {}, SHA-256 {}", archive.element, units::size(whole.size), whole.sha256)).await;
     (archive.size, archive.sha256, archive.object) = (i64::try_from(whole.size).ok(), Some(whole.sha256), Some(object));
     failpoint::hit(format_args!("download.archive.noted"))
+}
+
+/// Writes an archive into the store, whole or not at all.
+async fn stored(
+    attempt: &Attempt,
+    name: String,
+    write: impl FnOnce(&mut dyn Write, &Watch) -> Result<()> + Send + 'static,
+) -> Result<Whole> {
+    let store = prepared::store(&attempt.app);
+    attempt
+        .blocking(move |watch| {
+            let mut part = store.begin(&name)?;
+            failpoint::hit(format_args!("download.part.begun"))?;
+            write(&mut part, watch)?;
+            part.finish()
+        })
+        .await
+}
+
+/// The same out of a database that is imported aside, and dropped whatever came of it.
+async fn made_aside(attempt: &Attempt, repository: &Repository, element: &BackupElement, archive: &Archive, name: String) -> Result<Whole> {
+    let of = (&TenantId(archive.tenant_id.clone()), &DownloadId(archive.download_id.clone()));
+    let made = match aside::import(attempt, of, repository, element).await {
+        Ok(imported) => stored(attempt, name, move |sink, watch| aside::write(&imported, sink, watch)).await,
+        Err(e) => Err(e),
+    };
+    match aside::clear(attempt, of).await {
+        Err(e) if made.is_ok() => return Err(e),
+        // What went wrong first explains more; the sweep comes back to what is noted.
+        Err(e) => tracing::warn!("the scratch database of {} stays until the next sweep: {e}", of.1),
+        Ok(()) => {}
+    }
+    made
 }
 
 /// The last transaction: links, the letter with them, the end of the download and of the job.

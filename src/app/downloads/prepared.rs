@@ -1,7 +1,7 @@
 //! Prepared downloads as people ask for them, look at them, and remove them.
 
 use super::views::{address, prepared, view_of};
-use super::{DownloadLink, Found, Life, archive_with, content, fresh, insert, sweep, usable};
+use super::{DownloadLink, Found, Life, archive_with, aside, content, fresh, insert, sweep, usable};
 use crate::app::activity;
 use crate::app::{App, access, access::Actor};
 use crate::base::clock::Millis;
@@ -52,11 +52,12 @@ pub(super) fn store(app: &App) -> Store {
 /// Queues the preparation of elements of a backup. Of equal wishes one waits or runs at a time: asking again returns that one.
 ///
 /// # Errors
-/// `Invalid` for a form or a life that does not exist; `Conflict` while there is nothing to download; `Resource` when too much
+/// `Invalid` for a form or a life that does not exist; `Conflict` while there is nothing to download, or no server is set
+/// aside on which what was asked for could be made; `Resource` when too much
 /// lies ready already.
 pub async fn create(app: &App, actor: &Actor, backup: &BackupId, wish: &PrepareDownload, key: Option<String>) -> Result<(Download, bool)> {
     let (hours, uses) = Life { hours: wish.hours, uses: wish.uses }.checked()?;
-    let form = wish.form.unwrap_or(Form::TarGz).of_trees()?;
+    let forms = (wish.form.unwrap_or(Form::TarGz).of_trees()?, wish.database.unwrap_or(Form::SqlGz).of_dumps()?);
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
     let row = access::backup(&mut tx, actor, backup, Right::Download).await?;
@@ -72,7 +73,7 @@ pub async fn create(app: &App, actor: &Actor, backup: &BackupId, wish: &PrepareD
         tenant_id: tenant.0.clone(),
         backup_id: backup.0.clone(),
         state: DownloadState::Queued.word().into(),
-        form: form.word().into(),
+        form: forms.0.word().into(),
         hours: hours.into(),
         uses: uses.map(i64::from),
         account_id: actor.account.0.clone(),
@@ -84,7 +85,10 @@ pub async fn create(app: &App, actor: &Actor, backup: &BackupId, wish: &PrepareD
         message: None,
         hint: None,
     };
-    let archives = planned(&new, &elements, form)?;
+    let archives = planned(&new, &elements, forms)?;
+    if archives.iter().any(|a| a.form == Form::Dump.word()) && !aside::is_possible(app, &mut tx).await? {
+        return Err(aside::impossible());
+    }
     let job = job(&mut tx, &row, &new, &archives, key).await?;
     let queued = queue::enqueue(&mut tx, now, job).await?;
     if !queued.fresh {
@@ -102,6 +106,18 @@ pub async fn create(app: &App, actor: &Actor, backup: &BackupId, wish: &PrepareD
     tx.commit().await?;
     queue::hint();
     Ok((view, true))
+}
+
+/// Can the database of a backup be had as a dump for `pg_restore`?
+pub async fn offers_dump(app: &App, actor: &Actor, backup: &BackupId) -> Result<bool> {
+    let mut conn = app.pool.get().await?;
+    let row = access::backup(&mut conn, actor, backup, Right::Download).await?;
+    let elements = held(&mut conn, &row).await?;
+    let database = elements.iter().find(|e| e.element == Element::Database.name() && e.snapshot.is_some());
+    match database {
+        Some(database) if content::engine(database)? == "postgres" => aside::is_possible(app, &mut conn).await,
+        _ => Ok(false),
+    }
 }
 
 /// The elements asked for; all that the backup holds where none is named.
@@ -124,7 +140,7 @@ async fn elements(conn: &mut Conn, backup: &Backup, named: &[Element]) -> Result
     Ok(all)
 }
 
-fn planned(download: &Row, elements: &[BackupElement], form: Form) -> Result<Vec<Archive>> {
+fn planned(download: &Row, elements: &[BackupElement], (trees, dump): (Form, Form)) -> Result<Vec<Archive>> {
     let archive = |e: &BackupElement| {
         Ok(Archive {
             id: ArchiveId::fresh().0,
@@ -132,7 +148,7 @@ fn planned(download: &Row, elements: &[BackupElement], form: Form) -> Result<Vec
             download_id: download.id.clone(),
             backup_id: download.backup_id.clone(),
             element: e.element.clone(),
-            form: Form::of(Element::parse(&e.element)?, &content::engine(e)?, form).word().into(),
+            form: Form::of(Element::parse(&e.element)?, &content::engine(e)?, trees, dump)?.word().into(),
             object: None,
             size: None,
             sha256: None,

@@ -1,7 +1,7 @@
 //! What lies in the store beyond its time, or was left there by somebody who died.
 
-use super::archive_with;
 use super::prepared::store;
+use super::{archive_with, aside};
 use crate::app::App;
 use crate::app::servers::blocking;
 use crate::base::error::{Class, Result};
@@ -23,6 +23,7 @@ const FORGOTTEN: u64 = 24 * 3600;
 /// What the catalogue or the disk says; the next round goes on.
 pub async fn sweep(app: &App) -> Result<()> {
     expire(app).await?;
+    aside::sweep(app).await?;
     let at = store(app);
     for found in blocking(move || at.list()).await? {
         if !is_wanted(&mut *app.pool.get().await?, &found).await? {

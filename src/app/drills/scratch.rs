@@ -49,11 +49,7 @@ pub(super) async fn sweep(attempt: &Attempt) -> Result<()> {
 
 async fn clear(app: &App, places: Places) -> Result<()> {
     if let Some((server, name)) = places.database.clone() {
-        let mut conn = app.pool.get().await?;
-        let known = db::servers::find(&mut conn, &server).await?.is_some();
-        let access = if known { servers::access_of(app, &mut conn, Some(&server)).await? } else { None };
-        drop(conn);
-        match access {
+        match servers::known(app, &mut *app.pool.get().await?, &server).await? {
             Some(access) => blocking(move || databases::drop(&access, &name)).await?,
             // Nobody can reach it any more by what we know.
             None => tracing::warn!("the scratch database {name} stays: the account of its server was removed"),

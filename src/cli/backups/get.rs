@@ -49,7 +49,8 @@ pub struct Get {
     /// Have an archive prepared first: a download of it that breaks off is gone on with, and its hash is checked
     #[arg(long, conflicts_with = "path")]
     pub prepare: bool,
-    /// How files and code are packed with --prepare: tar.gz, tar.zst or zip [default: tar.gz]
+    /// How it is packed with --prepare: files and code as tar.gz, tar.zst or zip [default: tar.gz]; a dump as sql.gz [default],
+    /// that of PostgreSQL also as dump, for pg_restore
     #[arg(long, requires = "prepare")]
     pub form: Option<String>,
     /// How long the link is good: 1 to 168 hours [default: 24]
@@ -117,16 +118,22 @@ enum Ready {
 
 /// A link to an archive of the element: one that lies ready already, or one that is prepared now.
 fn prepared(s: &mut Session<'_>, args: &Get, backup: &Backup, element: Element) -> Result<Ready> {
-    let form = args.form.as_deref().map(Form::parse).transpose()?.unwrap_or(Form::TarGz).of_trees()?;
+    let form = args.form.as_deref().map(Form::parse).transpose()?;
+    let (trees, dump) = forms(form, element)?;
     let path = format!("/backups/{}/downloads", escaped(&backup.id));
     let there: Vec<Download> = s.client()?.get(&path)?;
-    let fits = |a: &&Archive| a.element == element && (element == Element::Database || a.form == form);
+    let fits = |a: &&Archive| {
+        let as_asked = if element == Element::Database { (a.form == Form::Dump) == (dump == Form::Dump) } else { a.form == trees };
+        a.element == element && as_asked
+    };
     let archive = |d: &Download| d.archives.iter().find(fits).map(|a| a.id.clone());
     let ready = there.iter().filter(|d| d.state == DownloadState::Ready).find_map(archive);
     let archive = match ready {
         Some(id) => id,
         None => {
-            let wish = PrepareDownload { elements: vec![element], form: Some(form), hours: args.hours, uses: args.uses };
+            // The usual form need not be named: a server that is older knows no other.
+            let database = Some(dump).filter(|form| *form != Form::SqlGz);
+            let wish = PrepareDownload { elements: vec![element], form: Some(trees), database, hours: args.hours, uses: args.uses };
             let queued = s.client()?.queue::<Download>(&path, &wish)?.body;
             let job = queued.job.clone().ok_or_else(|| Error::internal("the server did not say which job prepares"))?;
             let (_, exit) = jobs::wait(s, &job)?;
@@ -140,6 +147,15 @@ fn prepared(s: &mut Session<'_>, args: &Get, backup: &Backup, element: Element) 
     let life = LinkArchive { hours: args.hours, uses: args.uses };
     let link = s.client()?.post(&format!("/archives/{}/links", escaped(&archive)), &life)?.body;
     Ok(Ready::Link(Box::new(link)))
+}
+
+/// How trees and how dumps are packed, by the one word that was given for the element.
+fn forms(form: Option<Form>, element: Element) -> Result<(Form, Form)> {
+    Ok(match form {
+        None => (Form::TarGz, Form::SqlGz),
+        Some(trees) if element != Element::Database || Form::TREES.contains(&trees) => (trees.of_trees()?, Form::SqlGz),
+        Some(dump) => (Form::TarGz, dump.of_dumps()?),
+    })
 }
 
 fn chosen(s: &mut Session<'_>, environment: &Environment, id: Option<&str>, element: Element) -> Result<Backup> {

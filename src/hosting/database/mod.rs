@@ -113,6 +113,8 @@ pub enum Syntax {
 pub enum Form {
     /// Text for the plain client.
     Sql(Syntax),
+    /// An archive for `pg_restore`: nobody but PostgreSQL's own tools looks into it.
+    Archive,
     /// The bytes of a SQLite file.
     Image { size: u64 },
 }

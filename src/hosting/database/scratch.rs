@@ -3,7 +3,7 @@
 //! Nothing of the site's own server is asked or touched. A name says what such a database is, and only databases of such
 //! names are ever dropped here.
 
-use super::{mysql, postgres};
+use super::{Dumping, mysql, postgres};
 use crate::base::chance;
 use crate::base::error::{Error, Result};
 use crate::domain::site::{Access, DatabaseAddress};
@@ -41,6 +41,17 @@ pub fn drop(server: &Access, name: &str) -> Result<()> {
         DatabaseAddress::Mysql(_) => mysql::scratch::drop(server, checked(name)?),
         DatabaseAddress::Postgres(_) => postgres::scratch::drop(server, checked(name)?),
         DatabaseAddress::Sqlite { .. } => Ok(()),
+    }
+}
+
+/// Starts a dump of it in the custom format of PostgreSQL, which `pg_restore` reads.
+///
+/// # Errors
+/// `Invalid` for another engine; what its tool said.
+pub fn archive(made: &Access) -> Result<Dumping> {
+    match made.address {
+        DatabaseAddress::Postgres(_) => postgres::scratch::archive(made),
+        _ => Err(Error::invalid("only a database of PostgreSQL has a custom format")),
     }
 }
 

@@ -34,9 +34,9 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
         true => downloads::list(app, &reader.actor, id).await?,
         false => Vec::new(),
     };
-    let prepared = match overview.rights.may(Right::Download) {
-        true => prepared(app, reader, id).await?,
-        false => Vec::new(),
+    let (prepared, as_dump) = match overview.rights.may(Right::Download) {
+        true => (prepared(app, reader, id).await?, downloads::offers_dump(app, &reader.actor, id).await?),
+        false => (Vec::new(), false),
     };
     let new_link = links.iter().find(|l| l.id == shown.link).cloned();
     let title = format!("Backup of {}", overview.card.title());
@@ -51,6 +51,7 @@ pub async fn page(State(app): State<App>, reader: Reader, Path(id): Path<String>
         links,
         new_link,
         downloads: prepared,
+        as_dump,
         preparing: !shown.prepare.is_empty(),
         letters: app.mailer.is_some(),
     };

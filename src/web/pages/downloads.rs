@@ -18,6 +18,7 @@ use axum_extra::extract::Form;
 pub struct Typed {
     element: Vec<String>,
     form: String,
+    database: String,
     hours: String,
     uses: String,
     key: String,
@@ -30,11 +31,17 @@ impl Typed {
         }
         Ok(PrepareDownload {
             elements: self.element.iter().map(|e| Element::parse(e)).collect::<Result<_>>()?,
-            form: Some(self.form.as_str()).filter(|f| !f.is_empty()).map(Packing::parse).transpose()?,
+            form: packing(&self.form)?,
+            database: packing(&self.database)?,
             hours: number(&self.hours, "of hours")?,
             uses: number(&self.uses, "of uses")?,
         })
     }
+}
+
+/// A form that may be left out.
+fn packing(word: &str) -> Result<Option<Packing>> {
+    Some(word).filter(|f| !f.is_empty()).map(Packing::parse).transpose()
 }
 
 /// A number that may be left out.

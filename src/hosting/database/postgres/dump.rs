@@ -26,11 +26,20 @@ pub fn start(session: &Session, scope: &Scope) -> Result<Dumping> {
         warnings: catalogue::warnings(session)?,
     };
     let ours = catalogue::own_schemas(session)?;
-    let mut running = session.tool(&program)?.args(arguments(&emptied, &ours)).start(false, true)?;
+    let mut running = session.tool(&program)?.args(arguments("plain", &emptied, &ours)).start(false, true)?;
     let seen = Arc::new(Mutex::new(Seen::default()));
     let reader = Reader { from: running.stdout()?, seen: Arc::clone(&seen) };
     let finish = move || finish(running, &seen, facts);
     Ok(Dumping { form: Form::Sql(Syntax::Postgres), reader: Box::new(reader), finish: Box::new(finish) })
+}
+
+/// Starts pg_dump in its custom format. Such a dump has no last line: that it is whole is what pg_dump's exit says.
+pub fn archive(session: &Session) -> Result<Dumping> {
+    let program = session.pg_dump(session.server_version()?)?;
+    let mut running = session.tool(&program)?.args(arguments("custom", &[], &[])).start(false, true)?;
+    let reader = Box::new(running.stdout()?);
+    let finish = Box::new(move || running.wait(None)?.success(explain).map(|()| DumpFacts::default()));
+    Ok(Dumping { form: Form::Archive, reader, finish })
 }
 
 /// By the table's name alone, or with its schema, or by the name of the table that it is a partition of.
@@ -39,9 +48,8 @@ fn is_emptied(table: &Table, scope: &Scope) -> bool {
     scope.structure_only.iter().any(|p| matches(p, &table.label()) || names.iter().flatten().any(|n| matches(p, n)))
 }
 
-fn arguments(emptied: &[&Table], ours: &[String]) -> Vec<String> {
+fn arguments(format: &str, emptied: &[&Table], ours: &[String]) -> Vec<String> {
     let fixed = [
-        "--format=plain",
         "--encoding=UTF8",
         "--no-owner",
         "--no-privileges",
@@ -54,6 +62,7 @@ fn arguments(emptied: &[&Table], ours: &[String]) -> Vec<String> {
         "--no-password",
     ];
     let mut all: Vec<String> = fixed.map(str::to_owned).into();
+    all.push(format!("--format={format}"));
     // Between double quotes no character of a name is taken for a pattern.
     all.extend(emptied.iter().map(|t| format!("--exclude-table-data={}.{}", ident(&t.schema), ident(&t.name))));
     all.extend(ours.iter().map(|s| format!("--exclude-schema={}", ident(s))));

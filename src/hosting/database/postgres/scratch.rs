@@ -3,12 +3,13 @@
 //! What it cannot do: an extension that only a superuser may create is created beforehand where it stands in the server's
 //! `template1`; else the import says that it is missing.
 
-use super::fresh;
 use super::session::{Session, ident, literal};
 use super::tools::Search;
+use super::{dump, fresh};
 use crate::base::chance;
 use crate::base::error::Result;
 use crate::domain::site::{Access, Account, DatabaseAddress};
+use crate::hosting::database::Dumping;
 
 pub fn make(server: &Access, name: &str, charset: &str) -> Result<Access> {
     let search = Search::usual();
@@ -38,6 +39,11 @@ fn likeness(server: &Session, charset: &str) -> Result<String> {
         same if same.is_empty() || same == usual => "template template1".to_owned(),
         other => format!("template template0 encoding {} lc_collate 'C' lc_ctype 'C'", literal(&other)),
     })
+}
+
+/// A dump of it for `pg_restore`.
+pub fn archive(made: &Access) -> Result<Dumping> {
+    dump::archive(&Session::open(made, &Search::usual())?)
 }
 
 pub fn drop(server: &Access, name: &str) -> Result<()> {
