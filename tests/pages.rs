@@ -5,6 +5,7 @@
 
 mod cross_site;
 mod drills;
+mod dumps;
 pub mod every_page;
 mod headers;
 mod input;
