@@ -20,9 +20,9 @@ const MORE_MYSQL: &str = "
     insert into awkward (e, b, f, d, t, z) values ('🎉''\\\\\n', unhex('00ff5c27f09f'), 0.1, -1e-300, '2026-03-29 02:30:00', '0000-00-00'), (null, null, null, null, null, null);
     create view looked as select e from awkward;";
 const MORE_POSTGRES: &str = "
-    create table awkward (e text, b bytea, f real, d double precision, t timestamptz, n numeric, g int generated always as (length(b)) stored);
-    insert into awkward (e, b, f, d, t, n) values ('🎉''\\
-', '\\x00ff5c27f09f', 0.1, '-Infinity', '2026-03-29 02:30:00+01', 'NaN'), (null, null, null, null, null, null);
+    create table awkward (e text, b bytea, f real, d double precision, t timestamptz, n numeric, m money, g int generated always as (length(b)) stored);
+    insert into awkward (e, b, f, d, t, n, m) values ('🎉''\\
+', '\\x00ff5c27f09f', 0.1, '-Infinity', '2026-03-29 02:30:00+01', 'NaN', 1234.5), (null, null, null, null, null, null, null);
     create view looked as select e from awkward;";
 
 fn database(drill: &Drill) -> Database {
@@ -108,6 +108,12 @@ fn one_value_that_is_another_turns_a_dump_of_postgresql_red_with_the_name_of_its
         let db = live.create("summed");
         live.sql_as(&db, &format!("{SHOP}{}{MORE_POSTGRES}", posts()));
         hard::postgres(live, &db);
+        // Written in another way than on the server that is set aside.
+        let name = &db.name;
+        live.sql(
+            "postgres",
+            &format!("alter database {name} set timezone = 'Asia/Kolkata'; alter database {name} set bytea_output = 'escape'"),
+        );
         let w = World::new(|wish| on("postgres", &db, wish)).await;
         let good = w.back_up().await;
         let text = String::from_utf8(w.dump(&good).await).unwrap();

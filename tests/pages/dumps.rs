@@ -24,7 +24,7 @@ fn set_aside(world: &World, engine: &str) {
             for_drills: 1,
             created_at: now.0,
         };
-        db::servers::insert(&mut *app.pool.get().await.unwrap(), now, &row).await.unwrap();
+        db::servers::insert(&mut app.pool.get().await.unwrap(), now, &row).await.unwrap();
     });
 }
 

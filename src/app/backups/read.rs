@@ -32,6 +32,9 @@ pub(crate) struct Manifest {
     pub tool: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub charset: String,
+    /// Settings of the server by which its values are written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// `table.column` of FLOAT columns that the dump tool rounds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inexact_columns: Vec<String>,
@@ -153,6 +156,7 @@ fn read_database(env: &Opened, repository: &Repository, complete: bool, label: &
         tool: facts.tool,
         charset: facts.charset,
         inexact_columns: facts.inexact_columns,
+        settings: facts.settings,
         rows: counted(site.counts()?, &dump.structure_only),
         sums: Some(std::mem::take(&mut stored.sums)),
         structure_only: dump.structure_only,

@@ -14,8 +14,8 @@ use crate::domain::drill::{Fault, differing, listed, same_release};
 use crate::domain::element::Element;
 use crate::domain::site::{Access, DatabaseAddress};
 use crate::engine::{self, Repository, Sums, Syntax};
-use crate::hosting::database::{Scope, database};
-use std::collections::BTreeSet;
+use crate::hosting::database::{Scope, database, scratch as databases};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ struct Found {
 pub(super) async fn compare(run: &mut Run<'_>, engine: &str, snapshot: &str, manifest: &Manifest) -> Result<()> {
     let Some(expected) = &manifest.sums else { return Ok(()) }; // of a backup that was made before there were sums
     run.attempt.phase("Comparing the tables by their checksums", None).await?;
-    let found = match of_imported(run).await {
+    let found = match of_imported(run, manifest).await {
         Err(e) if matches!(e.class(), Class::Permanent | Class::Damaged) => return said(run, &e.sentence()),
         found => found?,
     };
@@ -107,14 +107,13 @@ fn imported(run: &mut Run<'_>, engine: &str, manifest: &Manifest, other: &[Strin
     ));
 }
 
-async fn of_imported(run: &Run<'_>) -> Result<Option<Found>> {
+async fn of_imported(run: &Run<'_>, manifest: &Manifest) -> Result<Option<Found>> {
     let Some(access) = run.database.clone() else { return Ok(None) };
+    let settings = manifest.settings.clone();
     run.attempt
-        .blocking(
-            move |watch| {
-                if let DatabaseAddress::Sqlite { path } = &access.address { of_file(path, watch) } else { of_server(access, watch) }
-            },
-        )
+        .blocking(move |watch| {
+            if let DatabaseAddress::Sqlite { path } = &access.address { of_file(path, watch) } else { of_server(access, &settings, watch) }
+        })
         .await
         .map(Some)
 }
@@ -126,7 +125,8 @@ fn of_file(path: &Path, watch: &Watch) -> Result<Found> {
 }
 
 /// Everything that is there: tables that were kept without their rows have none.
-fn of_server(access: Access, watch: &Watch) -> Result<Found> {
+fn of_server(access: Access, settings: &BTreeMap<String, String>, watch: &Watch) -> Result<Found> {
+    databases::liken(&access, settings)?;
     let syntax = syntax(access.address.engine());
     let site = database(access);
     let facts = site.check()?;

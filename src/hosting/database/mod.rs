@@ -87,6 +87,8 @@ pub struct Facts {
     pub charset: String,
     /// `table.column` of the FLOAT columns whose values a dump may round.
     pub inexact_columns: Vec<String>,
+    /// Settings of the server that decide how the same value is written in a dump, and that the tool leaves as they are.
+    pub settings: BTreeMap<String, String>,
     /// Bytes on the server's disk, roughly.
     pub size_hint: u64,
     pub warnings: Vec<String>,

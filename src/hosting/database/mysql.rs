@@ -71,6 +71,7 @@ impl Database for Mysql {
             tool: live.tools.name.clone(),
             charset,
             inexact_columns: catalogue.floats.clone(),
+            settings: BTreeMap::new(),
             size_hint: catalogue.tables.iter().map(|t| t.bytes).sum(),
             warnings,
         })

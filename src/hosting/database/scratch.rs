@@ -7,6 +7,7 @@ use super::{Dumping, mysql, postgres};
 use crate::base::chance;
 use crate::base::error::{Error, Result};
 use crate::domain::site::{Access, DatabaseAddress};
+use std::collections::BTreeMap;
 
 const PREFIX: &str = "sk_drill_";
 
@@ -41,6 +42,17 @@ pub fn drop(server: &Access, name: &str) -> Result<()> {
         DatabaseAddress::Mysql(_) => mysql::scratch::drop(server, checked(name)?),
         DatabaseAddress::Postgres(_) => postgres::scratch::drop(server, checked(name)?),
         DatabaseAddress::Sqlite { .. } => Ok(()),
+    }
+}
+
+/// Has its values written as by the settings that a manifest names: a dump of it is then like the first one.
+///
+/// # Errors
+/// What the server said.
+pub fn liken(made: &Access, settings: &BTreeMap<String, String>) -> Result<()> {
+    match made.address {
+        DatabaseAddress::Postgres(_) => postgres::scratch::liken(made, settings),
+        _ => Ok(()),
     }
 }
 

@@ -133,6 +133,7 @@ impl Database for Sqlite {
                 tool: format!("SQLite {}", rusqlite::version()),
                 charset: ask("pragma encoding")?,
                 inexact_columns: Vec::new(),
+                settings: BTreeMap::new(),
                 size_hint: number("pragma page_count")?.unsigned_abs() * number("pragma page_size")?.unsigned_abs(),
                 warnings,
             })

@@ -112,9 +112,17 @@ pub fn facts(session: &Session) -> Result<Facts> {
         tool: format!("pg_dump {}", tool.version),
         charset: format!("{charset}, {collation}"),
         inexact_columns: Vec::new(), // pg_dump writes every number with all its digits
+        settings: written_by(session)?,
         size_hint: size.parse().unwrap_or(0),
         warnings,
     })
+}
+
+/// pg_dump sets how numbers, dates and intervals are written, and leaves these.
+fn written_by(session: &Session) -> Result<BTreeMap<String, String>> {
+    let question = "select json_build_array(name, setting) from pg_settings where name in ('TimeZone', 'bytea_output', 'lc_monetary');";
+    let pair = |row: Vec<String>| <[String; 2]>::try_from(row).ok().map(|[name, value]| (name, value));
+    Ok(session.ask(question)?.into_iter().filter_map(pair).collect())
 }
 
 /// What a restore needs, or will not bring back.

@@ -5,11 +5,12 @@
 
 use super::session::{Session, ident, literal};
 use super::tools::Search;
-use super::{dump, fresh};
+use super::{dump, fresh, settings};
 use crate::base::chance;
 use crate::base::error::Result;
 use crate::domain::site::{Access, Account, DatabaseAddress};
 use crate::hosting::database::Dumping;
+use std::collections::BTreeMap;
 
 pub fn make(server: &Access, name: &str, charset: &str) -> Result<Access> {
     let search = Search::usual();
@@ -39,6 +40,14 @@ fn likeness(server: &Session, charset: &str) -> Result<String> {
         same if same.is_empty() || same == usual => "template template1".to_owned(),
         other => format!("template template0 encoding {} lc_collate 'C' lc_ctype 'C'", literal(&other)),
     })
+}
+
+/// From the next connection on its values are written as by the settings of another server.
+pub fn liken(made: &Access, like: &BTreeMap<String, String>) -> Result<()> {
+    let session = Session::open(made, &Search::usual())?;
+    let database = format!("database {}", ident(&session.account.database));
+    let sql: String = like.iter().filter_map(|(name, value)| settings::statement(&database, &format!("{name}={value}"))).collect();
+    if sql.is_empty() { Ok(()) } else { session.run(&sql).map(|_| ()) }
 }
 
 /// A dump of it for `pg_restore`.
