@@ -29,8 +29,7 @@ const FORMS: [(&str, Kind); 4] =
     [("desktop", Kind::Sqlite), ("phone", Kind::Postgres), ("desktop-plain", Kind::Postgres), ("phone-plain", Kind::Sqlite)];
 
 /// What `make test` runs; `make browser` runs every journey in all four forms.
-const PART: &str =
-    "backups browse tests/compare downloads first_run fleet interruptions prepared proof retention schedules --project=desktop";
+const PART: &str = "backups browse tests/compare downloads first_run fleet interruptions prepared proof tests/recovery retention schedules --project=desktop";
 
 /// The whole suite is to be done in this time; it says itself which test hangs long before.
 const LONGEST: Duration = Duration::from_secs(2400);
@@ -81,6 +80,7 @@ impl Stage {
         let url = format!("{}/", site.url);
         let options = ["--files", "media=media", "--database-engine", "sqlite", "--database-name", "data/notes.sqlite"];
         let id = panel.add_site(self.name, "live", &site.root, &[&options[..], &["--site-url", &url, "--expect", "Note 6"]].concat());
+        panel.confirm_key(self.name);
         // A second one, which nobody backs up.
         let leaflet = panel.scratch.join("leaflet");
         write(leaflet.join("index.html"), "<h1>Leaflet</h1>");

@@ -13,6 +13,7 @@ mod origins;
 mod others;
 mod payloads;
 mod previews;
+mod recovery;
 mod rights;
 mod roles;
 mod sessions;

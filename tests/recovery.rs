@@ -97,3 +97,20 @@ fn a_wrong_name_and_a_file_that_exists_are_refused_in_words() {
     let out = panel.tool(&["recovery:key", "little"], &[]);
     assert!(said(&out).contains("is not unique") && said(&out).contains("acme/little, other/little"), "{}", said(&out));
 }
+
+#[test]
+fn a_key_is_confirmed_by_the_command_line_and_until_then_the_environment_is_unprotected_and_says_why() {
+    let panel = Panel::start();
+    let _site = Little::added_to(&panel);
+    panel.back_up(little::ENV, &[]);
+    let stands = || panel.must(&["env:info", little::ENV, "--fields=state,why", "--format=json"]);
+    assert!(stands().contains("unprotected") && stands().contains("its recovery key was never confirmed"), "{}", stands());
+    let wrong = panel.scratch.join("wrong");
+    std::fs::write(&wrong, "another key\n").unwrap();
+    let said = panel.refused(&["recovery:confirm", "little", "--file", &wrong.display().to_string()], 2);
+    assert!(said.contains("this is not the recovery key of acme/little") && !said.contains("another key"), "{said}");
+    assert_eq!(panel.cli(&["recovery:confirm", "nothing", "--file", &wrong.display().to_string()]).status.code(), Some(4));
+    panel.confirm_key("little");
+    assert!(stands().contains("\"protected\""), "{}", stands());
+    assert!(panel.must(&["site:list", "--format=json"]).contains("little"));
+}

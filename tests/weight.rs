@@ -65,12 +65,14 @@ impl World {
     /// A route as it is asked for.
     fn path(&self, route: &str) -> String {
         let things = &self.things;
+        let (site, _) = self.runtime.block_on(self.at.recovery_key(&things.environment));
         let id = match route.split('/').nth(1) {
             Some("environments") => things.environment.as_str(),
             Some("backups") => things.backup.as_str(),
             Some("restores") => things.restore.as_str(),
             Some("drills") => things.drill.as_str(),
             Some("jobs") => things.job.as_str(),
+            Some("sites") => site.as_str(),
             // Also below /admin/.
             _ if route.contains("tenants/{id}") => self.tenant.as_str(),
             _ if route.contains("environments/{id}") => things.environment.as_str(),

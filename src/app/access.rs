@@ -11,7 +11,9 @@ use crate::base::secret::Secret;
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::environments::Card;
-use crate::domain::ids::{AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, LinkId, RestoreId, TenantId, TokenId};
+use crate::domain::ids::{
+    AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, LinkId, RestoreId, SiteId, TenantId, TokenId,
+};
 use crate::domain::names::Address;
 use crate::domain::page::Rights;
 use crate::domain::rights::{Right, Role, Scope};
@@ -170,6 +172,12 @@ pub async fn environment_named(conn: &mut Conn, actor: &Actor, name: &Address, r
     })?;
     in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "environment").await?;
     Ok(found)
+}
+
+pub async fn site(conn: &mut Conn, actor: &Actor, id: &SiteId, right: Right) -> Result<(db::sites::Site, Standing)> {
+    let found = db::sites::find(conn, id).await?.ok_or_else(|| hidden("site"))?;
+    let standing = in_tenant(conn, actor, &TenantId(found.tenant_id.clone()), right, "site").await?;
+    Ok((found, standing))
 }
 
 pub async fn backup(conn: &mut Conn, actor: &Actor, id: &BackupId, right: Right) -> Result<db::backups::Backup> {

@@ -113,24 +113,26 @@ pub fn address(row: &Row) -> String {
 }
 
 pub async fn find(app: &App, actor: &Actor, id: &EnvironmentId) -> Result<view::Environment> {
+    let stale_before = app.pool.moment().await?.plus(-app.settings.stale_after);
     let mut conn = app.pool.get().await?;
     let row = access::environment(&mut conn, actor, id, Right::View).await?;
-    view_of(&mut conn, actor, &row).await
+    view_of(&mut conn, actor, stale_before, &row).await
 }
 
 pub async fn named(app: &App, actor: &Actor, name: &str) -> Result<view::Environment> {
     let name = Address::parse(name)?;
+    let stale_before = app.pool.moment().await?.plus(-app.settings.stale_after);
     let mut conn = app.pool.get().await?;
     let row = access::environment_named(&mut conn, actor, &name, Right::View).await?;
-    view_of(&mut conn, actor, &row).await
+    view_of(&mut conn, actor, stale_before, &row).await
 }
 
 /// How an environment looks to this actor; its definition only to administrators.
-pub(crate) async fn view_of(conn: &mut Conn, actor: &Actor, row: &Row) -> Result<view::Environment> {
+pub(crate) async fn view_of(conn: &mut Conn, actor: &Actor, stale_before: Millis, row: &Row) -> Result<view::Environment> {
     let definition: Definition = from_json("definition", &row.definition)?;
     let (tenant, id) = (TenantId(row.tenant_id.clone()), EnvironmentId(row.id.clone()));
-    let card = db::environments::card(conn, Millis(0), &id).await?;
-    let last = card.and_then(|c| c.last_good_at);
+    let card = db::environments::card(conn, stale_before, &id).await?.as_ref().map(card_of).transpose()?;
+    let card = card.ok_or_else(|| access::hidden("environment"))?;
     let mut filter = queue::Filter::of(queue::Tenants::These(vec![tenant]));
     filter.environment = Some(id);
     filter.states = vec![queue::State::Running];
@@ -145,7 +147,9 @@ pub(crate) async fn view_of(conn: &mut Conn, actor: &Actor, row: &Row) -> Result
         live: definition.live,
         url: definition.url.clone(),
         path: definition.root.display().to_string(),
-        last_backup: last.map(|at| Millis(at).iso()),
+        state: card.health.word().into(),
+        why: card.unprotected_because().map(Into::into),
+        last_backup: card.last_good.map(Millis::iso),
         running: running.into_iter().next().map(|job| job.id.0),
         definition: access::administer(actor).is_ok().then_some(definition),
     })
@@ -161,11 +165,13 @@ pub(crate) fn card_of(row: &Card) -> Result<EnvironmentCard> {
     Ok(EnvironmentCard {
         id: row.id.clone(),
         tenant: row.tenant.clone(),
+        site_id: row.site_id.clone(),
         site: row.site.clone(),
         name: row.name.clone(),
         stack: definition.stack.name().into(),
         live: definition.live,
         health: Health::parse(&row.health)?,
+        key_confirmed: row.key_confirmed_at.is_some(),
         last_good: row.last_good_at.map(Millis),
         last_ended: ended.filter(|(state, _)| *state != BackupState::Succeeded),
         running: row.running.clone(),

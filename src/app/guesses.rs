@@ -36,6 +36,8 @@ pub(super) const CODE: Rule = rule("code", 5, 300, 3600, true);
 pub(super) const CODE_AT_HOME: Rule = rule("code-at", 5, 300, 300, true);
 /// The password of somebody who is signed in.
 pub(super) const AGAIN: Rule = rule("again", 5, 300, 300, true);
+/// A recovery key that is entered, by somebody who is signed in.
+pub(super) const KEY: Rule = rule("key", 5, 300, 3600, true);
 pub(super) const RESET: Rule = rule("reset", 3, 300, 3600, false);
 pub(super) const RESET_FROM: Rule = rule("reset-from", 10, 60, 3600, false);
 pub(super) const INVITE: Rule = rule("invite", 30, 60, 3600, false);

@@ -27,6 +27,7 @@ pub mod one_time_links;
 pub mod outbox;
 pub mod plans;
 pub mod recipients;
+pub mod recovery;
 pub mod restores;
 pub mod retention;
 pub mod schedules;

@@ -3,6 +3,7 @@
 use super::{App, access, access::Actor, environments, servers, to_json};
 use crate::app::activity;
 use crate::base::chance;
+use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::identity::Identity;
 use crate::base::secret::Secret;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 /// The sites that the actor may see, with their environments.
 pub async fn list(app: &App, actor: &Actor) -> Result<Vec<view::Site>> {
     let mut conn = app.pool.get().await?;
+    let stale_before = app.pool.moment().await?.plus(-app.settings.stale_after);
     let mut sites = Vec::new();
     for tenant in access::tenants(&mut conn, actor).await? {
         let tenant_id = TenantId(tenant.id);
@@ -27,10 +29,11 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<view::Site>> {
         for site in db::sites::of_tenant(&mut conn, &tenant_id).await? {
             let mut of_site = Vec::new();
             for row in environments.iter().filter(|e| e.site_id == site.id) {
-                of_site.push(environments::view_of(&mut conn, actor, row).await?);
+                of_site.push(environments::view_of(&mut conn, actor, stale_before, row).await?);
             }
-            let created = crate::base::clock::Millis(site.created_at).iso();
-            sites.push(view::Site { id: site.id, tenant: site.tenant, name: site.name, environments: of_site, created });
+            let created = Millis(site.created_at).iso();
+            let key_confirmed = site.key_confirmed_at.map(|at| Millis(at).iso());
+            sites.push(view::Site { id: site.id, tenant: site.tenant, name: site.name, environments: of_site, created, key_confirmed });
         }
     }
     Ok(sites)
@@ -51,10 +54,11 @@ pub async fn add(app: &App, actor: &Actor, new: AddSite) -> Result<Added> {
         return Ok(added);
     }
     let environment = insert(app, actor, &new, &definition, password).await?;
+    let stale_before = app.pool.moment().await?.plus(-app.settings.stale_after);
     let mut conn = app.pool.get().await?;
     let row =
         db::environments::find(&mut conn, &environment).await?.ok_or_else(|| Error::internal("the environment just added is gone"))?;
-    added.environment = Some(environments::view_of(&mut conn, actor, &row).await?);
+    added.environment = Some(environments::view_of(&mut conn, actor, stale_before, &row).await?);
     Ok(added)
 }
 
@@ -236,14 +240,7 @@ async fn create_repository(app: &App) -> Result<NewRepository> {
     Ok(NewRepository { id, location, password, master_key })
 }
 
-async fn insert_site(
-    app: &App,
-    tx: &mut Tx,
-    now: crate::base::clock::Millis,
-    tenant: &TenantId,
-    name: &str,
-    r: NewRepository,
-) -> Result<SiteId> {
+async fn insert_site(app: &App, tx: &mut Tx, now: Millis, tenant: &TenantId, name: &str, r: NewRepository) -> Result<SiteId> {
     let site = SiteId::fresh();
     db::sites::insert(tx, now, &site, tenant, name).await.map_err(|e| match e.class() {
         Class::Conflict => Error::conflict(format!("somebody else has added the site `{name}` just now"))

@@ -27,6 +27,8 @@ const COLUMNS: &[Column] = &[
     column("stack", "Stack"),
     column("elements", "Elements"),
     column("live", "Live"),
+    column("state", "State"),
+    column("why", "Why unprotected"),
     column("last_backup", "Last backup"),
     column("running", "Running"),
     column("url", "URL"),
@@ -48,6 +50,8 @@ fn row(e: view::Environment) -> Vec<Cell> {
         e.stack.into(),
         elements.into(),
         e.live.into(),
+        e.state.into(),
+        e.why.into(),
         last,
         e.running.into(),
         e.url.into(),
@@ -59,17 +63,24 @@ fn row(e: view::Environment) -> Vec<Cell> {
     ]
 }
 
-pub fn list(s: &mut Session<'_>, args: &List) -> Result<Exit> {
+/// The site called `site` or `tenant/site`.
+///
+/// # Errors
+/// `NotFound` when there is none; `Conflict` when the name could be several.
+pub(super) fn site_named(s: &mut Session<'_>, named: &str) -> Result<view::Site> {
     let all: Vec<view::Site> = s.client()?.get("/sites")?;
-    let (tenant, name) = args.site.split_once('/').map_or((None, args.site.as_str()), |(tenant, name)| (Some(tenant), name));
+    let (tenant, name) = named.split_once('/').map_or((None, named), |(tenant, name)| (Some(tenant), name));
     let mut found: Vec<view::Site> = all.into_iter().filter(|site| site.name == name && tenant.is_none_or(|t| t == site.tenant)).collect();
     if found.len() > 1 {
         let names: Vec<String> = found.iter().map(|site| format!("{}/{}", site.tenant, site.name)).collect();
         return Err(Error::conflict(format!("{name} could be {}", names.join(" or "))).hint("name the tenant too: tenant/site"));
     }
-    let site =
-        found.pop().ok_or_else(|| Error::not_found(format!("there is no site {}", args.site)).hint("`sitekeep site:list` shows them"))?;
-    let mut sheet = Sheet::new(COLUMNS, "name,stack,elements,live,last_backup,running,url");
+    found.pop().ok_or_else(|| Error::not_found(format!("there is no site {named}")).hint("`sitekeep site:list` shows them"))
+}
+
+pub fn list(s: &mut Session<'_>, args: &List) -> Result<Exit> {
+    let site = site_named(s, &args.site)?;
+    let mut sheet = Sheet::new(COLUMNS, "name,stack,elements,live,state,last_backup,running,url");
     site.environments.into_iter().for_each(|e| sheet.add(row(e)));
     s.print(sheet)?;
     Ok(Exit::Good)
@@ -77,6 +88,6 @@ pub fn list(s: &mut Session<'_>, args: &List) -> Result<Exit> {
 
 pub fn info(s: &mut Session<'_>, args: &Info) -> Result<Exit> {
     let environment = s.environment(&args.environment)?;
-    s.print(Sheet::one(COLUMNS, "name,site,tenant,stack,elements,live,url,path,last_backup,running,id", row(environment)))?;
+    s.print(Sheet::one(COLUMNS, "name,site,tenant,stack,elements,live,url,path,state,why,last_backup,running,id", row(environment)))?;
     Ok(Exit::Good)
 }

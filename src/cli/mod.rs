@@ -20,6 +20,7 @@ mod follow;
 mod jobs;
 mod output;
 mod progress;
+mod recovery;
 mod restores;
 mod retention;
 mod schedules;
@@ -108,6 +109,8 @@ pub enum People {
     SiteList(sites::List),
     #[command(name = "site:add")]
     SiteAdd(Box<sites::Add>),
+    #[command(name = "recovery:confirm")]
+    RecoveryConfirm(recovery::Confirm),
     #[command(name = "env:list", visible_alias = "envs")]
     EnvList(environments::List),
     #[command(name = "env:info")]
@@ -223,6 +226,7 @@ fn dispatch(s: &mut Session<'_>, people: People) -> Result<Exit> {
         People::ServerChange(a) => servers::change(s, &a),
         People::SiteList(a) => sites::list(s, &a),
         People::SiteAdd(a) => sites::add(s, *a),
+        People::RecoveryConfirm(a) => recovery::confirm(s, &a),
         People::EnvList(a) => environments::list(s, &a),
         People::EnvInfo(a) => environments::info(s, &a),
         People::BackupCreate(a) => backups::create(s, a),

@@ -140,10 +140,11 @@ pub async fn refresh_health(conn: &mut Conn, tenant: &TenantId, backup: &BackupI
     Ok(())
 }
 
-/// How an environment stands, in one word; `$1` is the time before which the newest good backup is too old.
+/// How an environment stands, in one word; `$1` is the time before which the newest good backup is too old. A backup that
+/// nobody could open without us protects nobody.
 macro_rules! health {
     () => {
-        "case when e.last_good_at is null then 'unprotected'
+        "case when e.last_good_at is null or s.key_confirmed_at is null then 'unprotected'
               when e.last_ended_state in ('failed', 'incomplete') then 'failed'
               when e.last_good_at < $1 then 'stale'
               else 'protected' end"
@@ -174,6 +175,8 @@ pub struct Card {
     pub removed_at: Option<i64>,
     /// Why it stayed when it was to be removed.
     pub stayed: Option<String>,
+    /// When the recovery key of its site was confirmed.
+    pub key_confirmed_at: Option<i64>,
 }
 
 macro_rules! card {
@@ -184,7 +187,7 @@ macro_rules! card {
             health!(),
             " as health, e.last_good_at, e.last_good_id, e.last_good_size, e.last_proven_at, e.last_ended_state, e.last_ended_at,
               (select min(j.id) from jobs j where j.environment_id = e.id and j.state = 'running') as running,
-              e.state, e.removed_at, e.removal_message as stayed
+              e.state, e.removed_at, e.removal_message as stayed, s.key_confirmed_at
              from environments e
              join sites s on s.tenant_id = e.tenant_id and s.id = e.site_id
              join tenants t on t.id = e.tenant_id ",
@@ -249,6 +252,7 @@ pub async fn healths(conn: &mut Conn, stale_before: Millis, member: Option<&str>
         "select health, count(*) from (select ",
         health!(),
         " as health from environments e
+          join sites s on s.tenant_id = e.tenant_id and s.id = e.site_id
           where e.state <> 'removed'
             and (cast($2 as text) is null or exists (select 1 from members m where m.tenant_id = e.tenant_id and m.account_id = $2))
          ) as all_of_them

@@ -13,6 +13,9 @@ pub struct Site {
     pub tenant: String,
     pub name: String,
     pub created_at: i64,
+    /// When and by whom its recovery key was entered for the first time.
+    pub key_confirmed_at: Option<i64>,
+    pub key_confirmed_by: Option<String>,
 }
 
 pub async fn insert(conn: &mut Conn, now: Millis, id: &SiteId, tenant: &TenantId, name: &str) -> Result<()> {
@@ -23,16 +26,34 @@ pub async fn insert(conn: &mut Conn, now: Millis, id: &SiteId, tenant: &TenantId
 
 pub async fn find_named(conn: &mut Conn, tenant: &TenantId, name: &str) -> Result<Option<Site>> {
     let sql = "
-        select s.id, s.tenant_id, t.name as tenant, s.name, s.created_at
+        select s.id, s.tenant_id, t.name as tenant, s.name, s.created_at, s.key_confirmed_at, s.key_confirmed_by
         from sites s join tenants t on t.id = s.tenant_id
         where s.tenant_id = $1 and s.name = $2";
     Ok(rows(sql).bind(tenant.0.clone()).bind(name.to_owned()).fetch_optional(conn).await?)
 }
 
+/// By id alone: for `app::access` to judge.
+pub async fn find(conn: &mut Conn, id: &SiteId) -> Result<Option<Site>> {
+    let sql = "
+        select s.id, s.tenant_id, t.name as tenant, s.name, s.created_at, s.key_confirmed_at, s.key_confirmed_by
+        from sites s join tenants t on t.id = s.tenant_id
+        where s.id = $1";
+    Ok(rows(sql).bind(id.0.clone()).fetch_optional(conn).await?)
+}
+
+/// Somebody entered its recovery key. The first time is kept; `false` for a later one.
+pub async fn confirm_key(conn: &mut Conn, now: Millis, tenant: &TenantId, site: &SiteId, by: &str) -> Result<bool> {
+    let sql = "
+        update sites set key_confirmed_at = $3, key_confirmed_by = $4
+        where tenant_id = $1 and id = $2 and key_confirmed_at is null";
+    let query = run(sql).bind(tenant.0.clone()).bind(site.0.clone()).bind(now.0).bind(by.to_owned());
+    Ok(changed(conn, query).await? == 1)
+}
+
 /// All sites of a tenant, by name.
 pub async fn of_tenant(conn: &mut Conn, tenant: &TenantId) -> Result<Vec<Site>> {
     let sql = "
-        select s.id, s.tenant_id, t.name as tenant, s.name, s.created_at
+        select s.id, s.tenant_id, t.name as tenant, s.name, s.created_at, s.key_confirmed_at, s.key_confirmed_by
         from sites s join tenants t on t.id = s.tenant_id
         where s.tenant_id = $1
         order by s.name";

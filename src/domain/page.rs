@@ -1,9 +1,11 @@
 //! What the pages of the dashboard show: filled by `app`, rendered by `ui`. Times are moments; the page knows the zone.
 
 mod log;
+mod recovery;
 mod schedules;
 
 pub use log::{Chip, Choice, Log, LogQuery, LogRow, RestoreChoices};
+pub use recovery::RecoveryKey;
 pub use schedules::{NextRun, SchedulePage, SlotRow, TenantSchedule};
 
 use super::alarm::Alarm;
@@ -14,7 +16,7 @@ use crate::base::clock::Millis;
 use crate::base::words::words;
 
 words! {
-    /// How an environment stands, judged from its backups alone.
+    /// How an environment stands, judged from its backups, and from whether they could be opened without us.
     Health {
         /// The newest backup is good, and young enough.
         Protected = "protected",
@@ -22,7 +24,7 @@ words! {
         Stale = "stale",
         /// The newest backup is not good.
         Failed = "failed",
-        /// There is no good backup.
+        /// There is no good backup, or nobody ever showed that they have the key that opens it.
         Unprotected = "unprotected",
     }
 }
@@ -35,11 +37,14 @@ pub const LONGEST_NOTE: usize = 2000;
 pub struct EnvironmentCard {
     pub id: String,
     pub tenant: String,
+    pub site_id: String,
     pub site: String,
     pub name: String,
     pub stack: String,
     pub live: bool,
     pub health: Health,
+    /// Somebody has entered the recovery key of its site.
+    pub key_confirmed: bool,
     pub last_good: Option<Millis>,
     /// The newest backup that ended, when it is not the last good one: its state and when.
     pub last_ended: Option<(BackupState, Millis)>,
@@ -51,6 +56,16 @@ impl EnvironmentCard {
     /// `shop.live`
     pub fn title(&self) -> String {
         format!("{}.{}", self.site, self.name)
+    }
+
+    /// Why it is unprotected.
+    pub fn unprotected_because(&self) -> Option<&'static str> {
+        match (self.health, self.last_good, self.key_confirmed) {
+            (Health::Unprotected, None, true) => Some("there is no good backup yet"),
+            (Health::Unprotected, None, false) => Some("there is no good backup yet, and its recovery key was never confirmed"),
+            (Health::Unprotected, Some(_), _) => Some("its recovery key was never confirmed"),
+            _ => None,
+        }
     }
 }
 

@@ -21,6 +21,8 @@ paths! {
     schedule(id) = "/environments/{id}/schedule";
     schedule_act(id, act) = "/environments/{id}/schedule/{act}";
     tenant_schedule(id) = "/tenants/{id}/schedule";
+    recovery_key(site) = "/sites/{site}/recovery-key";
+    confirm_recovery_key(site) = "/sites/{site}/recovery-key/confirm";
     backup(id) = "/backups/{id}";
     backup_act(id, act) = "/backups/{id}/{act}";
     /// Inside a backup; the query says where.

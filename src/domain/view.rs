@@ -5,6 +5,7 @@
 mod drills;
 mod letters;
 mod plans;
+mod recovery;
 mod retention;
 mod schedules;
 mod servers;
@@ -12,6 +13,7 @@ mod servers;
 pub use drills::{Drill, RunDrill};
 pub use letters::Letter;
 pub use plans::TenantPlan;
+pub use recovery::{ConfirmKey, KeyConfirmed};
 pub use retention::{Fate, Retention, Simulated, SimulatedEnvironment, Simulation, TenantSimulation};
 pub use schedules::{ChangeSchedule, Freeze, Schedule, Slot, TenantSchedule};
 pub use servers::{AddServer, Server};
@@ -59,6 +61,9 @@ pub struct Site {
     pub name: String,
     pub environments: Vec<Environment>,
     pub created: String,
+    /// When somebody showed that they have its recovery key.
+    #[serde(default)]
+    pub key_confirmed: Option<String>,
 }
 
 /// `GET /environments?named=shop.live`, `GET /environments/{id}`
@@ -73,6 +78,12 @@ pub struct Environment {
     pub live: bool,
     pub url: Option<String>,
     pub path: String,
+    /// `protected`, `stale`, `failed` or `unprotected`.
+    #[serde(default)]
+    pub state: String,
+    /// Why it is unprotected.
+    #[serde(default)]
+    pub why: Option<String>,
     /// Of the newest succeeded backup.
     pub last_backup: Option<String>,
     /// What runs now on it, if anything: a job's id.

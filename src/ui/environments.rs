@@ -57,8 +57,10 @@ fn actions(o: &Overview) -> AnyView {
     let administer = (o.rights.may(Right::Administer) && o.removed.is_none())
         .then(|| html! { <a class="button" href=paths::administer(&o.card.id)>"Settings"</a> });
     let schedule = o.removed.is_none().then(|| html! { <a class="button" href=paths::schedule(&o.card.id)>"Schedule"</a> });
+    let key = (o.rights.may(Right::Manage) && o.removed.is_none() && o.card.key_confirmed)
+        .then(|| html! { <a class="button" href=paths::recovery_key(&o.site_id)>"Recovery key"</a> });
     let drill = (o.rights.may(Right::Create) && o.last_good_id.is_some()).then(|| super::drills::run(&o.card.id, None, "Run a drill now"));
-    html! { <div class="actions">{administer}{schedule}{drill}{restore}{create}</div> }
+    html! { <div class="actions">{administer}{key}{schedule}{drill}{restore}{create}</div> }
 }
 
 fn locked(o: &Overview) -> AnyView {
@@ -87,8 +89,23 @@ fn locked(o: &Overview) -> AnyView {
     let stayed = o.stayed.clone().map(|why| {
         html! { <div class="note" data-kind="bad"><strong>"This environment was to be removed, and stayed"</strong><span class="wrap">{super::errors::capital(&why)}</span></div> }
     });
+    let key = (!o.card.key_confirmed && o.removed.is_none()).then(|| unconfirmed(o));
     let alarms: Vec<_> = o.alarms.iter().map(alarm).collect();
-    html! { {stuck}{suspended}{removed}{removing}{stayed}{alarms} }
+    html! { {stuck}{suspended}{removed}{removing}{stayed}{key}{alarms} }
+}
+
+/// Nobody has shown that they could open its backups without us.
+fn unconfirmed(o: &Overview) -> AnyView {
+    let way = match o.rights.may(Right::Manage) {
+        true => html! { <a href=paths::recovery_key(&o.site_id)>"Download it and enter it once"</a> },
+        false => html! { <span>"An owner of the tenant can do that."</span> },
+    };
+    html! {
+        <div class="note" data-kind="warn">
+            <strong>{format!("The recovery key of {} was never confirmed", o.card.site)}</strong>
+            <span>"Backups are made, and it is shown as unprotected until somebody has the key that opens them without Sitekeep. "{way}</span>
+        </div>
+    }
 }
 
 fn alarm(a: &Alarm) -> AnyView {

@@ -2,7 +2,7 @@
 
 use super::kit::{ago, state, table, time};
 use super::shell::{Shell, page as whole};
-use crate::domain::page::{EnvironmentCard, Fleet, Health};
+use crate::domain::page::{EnvironmentCard, Fleet, Health, Rights};
 use crate::domain::paths;
 use crate::domain::rights::Right;
 use leptos::prelude::*;
@@ -37,7 +37,7 @@ fn counts(fleet: &Fleet) -> AnyView {
         Health::Protected => "a good backup, young enough",
         Health::Stale => "the newest good one is too old",
         Health::Failed => "the newest backup is not good",
-        Health::Unprotected => "no good backup yet",
+        Health::Unprotected => "no good backup yet, or nobody has shown that they have its recovery key",
     };
     let one = |health: Health| {
         let n = fleet.counts.iter().find(|(h, _)| *h == health).map_or(0, |(_, n)| *n);
@@ -70,15 +70,11 @@ fn filters(fleet: &Fleet) -> AnyView {
 
 fn environments(fleet: &Fleet) -> AnyView {
     let several = fleet.several_tenants;
-    let rows: Vec<_> = fleet
-        .sites
-        .iter()
-        .flat_map(|site| site.environments.iter().map(move |e| row(e, several, site.rights.may(Right::Create))))
-        .collect();
+    let rows: Vec<_> = fleet.sites.iter().flat_map(|site| site.environments.iter().map(move |e| row(e, several, &site.rights))).collect();
     table("Environments of your sites", &["Environment", "State", "Last good backup", "Stack", ""], rows)
 }
 
-fn row(e: &EnvironmentCard, several: bool, may_create: bool) -> AnyView {
+fn row(e: &EnvironmentCard, several: bool, rights: &Rights) -> AnyView {
     let title = e.title();
     let tenant = several.then(|| html! { <small class="soft">{e.tenant.clone()}</small> });
     let word = if e.running.is_some() { "running" } else { e.health.word() };
@@ -87,18 +83,27 @@ fn row(e: &EnvironmentCard, several: bool, may_create: bool) -> AnyView {
         None => html! { <span>"never"</span> }.into_any(),
     };
     let ended = e.last_ended.map(|(state, at)| html! { <small class="soft">{format!("newest one {state} ")}{ago(at)}</small> });
-    let back_up = may_create.then(|| {
+    let back_up = rights.may(Right::Create).then(|| {
         html! { <a class="button small" href=paths::create_backup(&e.id)>"Back up"<span class="sr">" "{title.clone()}</span></a> }
     });
     html! {
         <tr role="row">
             <th role="rowheader" scope="row" class="lead"><a class="wrap" href=paths::environment(&e.id)>{title.clone()}</a>{tenant}</th>
-            <td role="cell" class="lead">{state(word)}</td>
+            <td role="cell" class="lead">{state(word)}{unprotected(e, rights)}</td>
             <td role="cell" data-label="Last good">{good}{ended}</td>
             <td role="cell" data-label="Stack"><span>{e.stack.clone()}</span></td>
             <td role="cell">{back_up}</td>
         </tr>
     }
+}
+
+/// Why, and for who may do something about it, where.
+fn unprotected(e: &EnvironmentCard, rights: &Rights) -> Option<AnyView> {
+    let why = super::errors::capital(e.unprotected_because()?);
+    let confirm = (!e.key_confirmed && rights.may(Right::Manage)).then(|| {
+        html! { " "<a href=paths::recovery_key(&e.site_id)>"Confirm it"<span class="sr">" for "{e.title()}</span></a> }
+    });
+    Some(html! { <small class="soft">{why}"."{confirm}</small> })
 }
 
 fn pager(fleet: &Fleet) -> Option<AnyView> {

@@ -29,6 +29,7 @@ pub mod kit;
 pub mod log;
 pub mod one_time;
 pub mod prepared;
+pub mod recovery;
 pub mod restore;
 pub mod restores;
 pub mod retention;

@@ -65,6 +65,7 @@ fn an_environment_stands_as_its_backups_say_whatever_happens_to_them() {
     on_both(async |at| {
         let tenant = at.tenant("acme").await;
         let id = at.add_site("acme", "shop", "live").await;
+        at.confirm_key(&id).await;
         let (now, mut tx) = (at.app.pool.now().await.unwrap(), at.app.pool.begin().await.unwrap());
         let env = db::environments::find(&mut tx, &id).await.unwrap().unwrap();
         let stale = now.plus(-7 * Millis::DAY);
@@ -101,6 +102,7 @@ fn the_fleet_shows_what_its_reader_may_see_page_by_page() {
     on_both(async |at| {
         let (acme, bolt) = (at.tenant("acme").await, at.tenant("bolt").await);
         let shop = at.add_site("acme", "shop", "live").await;
+        at.confirm_key(&shop).await;
         at.add_site("acme", "wiki", "live").await;
         at.add_site("bolt", "forge", "live").await;
         let ann = at.member("ann@example.test", &[(&acme, Role::Viewer)]).await;

@@ -9,6 +9,7 @@ mod drills;
 mod letters;
 mod links;
 mod members;
+mod recovery;
 mod retention;
 mod schedules;
 mod sessions;
@@ -220,6 +221,7 @@ fn backups_restores_and_their_journal_are_kept_and_a_final_state_stays() {
     on_both(async |at| {
         let acme = at.tenant("acme").await;
         let id = at.add_site("acme", "shop", "test").await;
+        at.confirm_key(&id).await;
         let (now, mut tx) = (at.app.pool.now().await.unwrap(), at.app.pool.begin().await.unwrap());
         let conn: &mut Conn = &mut tx;
         let env = db::environments::find(conn, &id).await.unwrap().unwrap();

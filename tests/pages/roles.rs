@@ -74,6 +74,10 @@ const TABLE: &[Row] = &[
     ("POST", "/environments/{id}/drills",           makers(To("/drills/*"))),
     ("GET",  "/environments/{id}/retention",        members(Page)),
     ("POST", "/environments/{id}/retention",        owners(To("/environments/{id}/retention"))),
+    ("GET",  "/sites/{id}/recovery-key",            owners(Page)),
+    // Without the password, and with another key: `tests/pages/recovery.rs` has the right ones.
+    ("POST", "/sites/{id}/recovery-key",            owners(Wrong)),
+    ("POST", "/sites/{id}/recovery-key/confirm",    owners(Wrong)),
     ("GET",  "/backups/{id}",                       members(Page)),
     ("GET",  "/backups/{id}/browse",                members(Page)),
     // Of a file that is not there, and of a backup that holds nothing: `tests/browse.rs` has real ones.
@@ -245,6 +249,7 @@ fn filled(world: &World, route: &str, things: &Things) -> String {
         ["environments", _] | ["admin", "environments"] => things.environment.0.clone(),
         ["backups", _] if ["picture", "verify", "delete", "take-back"].iter().any(|act| route.ends_with(act)) => things.bare.0.clone(),
         ["backups", _] => things.backup.0.clone(),
+        ["sites", _] => site_of(world, things),
         ["restores", _] => things.restore.0.clone(),
         ["drills", _] => things.drill.0.clone(),
         ["links", _] => things.link.0.clone(),

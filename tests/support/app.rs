@@ -16,7 +16,7 @@ use sitekeep::domain::downloads::DownloadState;
 use sitekeep::domain::drill::DrillState;
 use sitekeep::domain::element::Element;
 use sitekeep::domain::ids::{
-    AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, JobId, LinkId, RestoreId, TenantId, WebhookId,
+    AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, JobId, LinkId, RestoreId, SiteId, TenantId, WebhookId,
 };
 use sitekeep::domain::rights::{Role, Scope};
 use sitekeep::domain::state::{BackupState, Reason, RestoreState};
@@ -139,6 +139,22 @@ impl Installation {
     pub async fn add_site(&self, tenant: &str, site: &str, environment: &str) -> EnvironmentId {
         let added = sites::add(&self.app, &self.admin, self.wish(tenant, site, environment)).await.expect("a site can be added");
         EnvironmentId(added.environment.expect("it was added").id)
+    }
+
+    /// Takes the recovery key of an environment's site from the catalogue, and enters it as the administrator.
+    pub async fn confirm_key(&self, environment: &EnvironmentId) {
+        let (site, key) = self.recovery_key(environment).await;
+        app::recovery::confirm(&self.app, &self.admin, &site, &key).await.expect("it is the right key");
+    }
+
+    /// The site of an environment, and its recovery key.
+    pub async fn recovery_key(&self, environment: &EnvironmentId) -> (SiteId, Secret) {
+        let mut conn = self.app.pool.get().await.unwrap();
+        let env = db::environments::find(&mut conn, environment).await.unwrap().expect("it is there");
+        let (tenant, site) = (TenantId(env.tenant_id), SiteId(env.site_id));
+        let row = db::sites::repository(&mut conn, &tenant, &site).await.unwrap().expect("a site has a repository");
+        let place = Place { table: "repositories", column: "password", tenant: tenant.as_str(), row: &row.id };
+        (site, self.app.sealer.open(place, &row.password_sealed).unwrap())
     }
 
     /// A heartbeat as if its address had been allowed when it was added.

@@ -179,6 +179,15 @@ impl Panel {
         self.environment(&format!("{site}.{environment}")).id
     }
 
+    /// Takes the recovery key of `acme/<site>` away and enters it, as its owner would.
+    #[track_caller]
+    pub fn confirm_key(&self, site: &str) {
+        let (name, file) = (format!("{TENANT}/{site}"), self.scratch.join(format!("{site}.key")).display().to_string());
+        let out = self.tool(&["recovery:key", &name, "--out", &file], &[]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        self.must(&["recovery:confirm", &name, "--file", &file]);
+    }
+
     /// Seals a server account under the name `main`.
     #[track_caller]
     pub fn add_server(&self, engine: &str, port: u16, login: &super::mariadb::Login) {

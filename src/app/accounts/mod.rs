@@ -5,6 +5,7 @@ mod own;
 mod second_factor;
 
 pub use administered::{list, remove_second_factor, set_administrator, set_state};
+pub(super) use own::again;
 pub use own::{change_password, profile, revoke_token, set_name, set_profile, set_zone, tokens};
 pub use second_factor::{
     Enrolment, confirm_second_factor, disable_second_factor, pending_second_factor, renew_recovery_codes, start_second_factor,

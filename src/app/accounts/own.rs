@@ -68,7 +68,7 @@ fn known_zone(zone: Option<&str>) -> Result<Option<&str>> {
 ///
 /// # Errors
 /// `Invalid` when the password is wrong; `TooMany` after five wrong ones, with the time to wait.
-pub(super) async fn again(app: &App, actor: &Actor, typed: &Secret) -> Result<()> {
+pub(in crate::app) async fn again(app: &App, actor: &Actor, typed: &Secret) -> Result<()> {
     in_person(actor)?;
     let now = app.pool.now().await?;
     let tries = [(&guesses::AGAIN, actor.account.as_str())];

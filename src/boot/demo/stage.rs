@@ -122,7 +122,21 @@ impl Stage {
             arguments.extend(["--site-url", &url, "--expect", "The Garden"]);
             self.cli(&arguments)?;
         }
-        Ok(())
+        self.take_key()
+    }
+
+    /// Takes the site's recovery key away and enters it, as its owner would: until then it is shown as unprotected.
+    fn take_key(&mut self) -> Result<()> {
+        let file = self.dir.join("garden.key").display().to_string();
+        println!("Taking the recovery key of demo/garden away, and showing that it arrived");
+        println!("  $ sitekeep recovery:key demo/garden --out {file}");
+        let mut tool = Command::new(&self.program);
+        tool.env_clear().env("LANG", "C.UTF-8").env("SITEKEEP_LOG", "warn").env("SITEKEEP_DATA_DIR", self.dir.join("data"));
+        let done = tool.args(["recovery:key", "demo/garden", "--out", &file]).current_dir(&self.dir).output()?;
+        if !done.status.success() {
+            return Err(Error::internal(format!("taking the recovery key: {}", String::from_utf8_lossy(&done.stderr).trim())));
+        }
+        self.cli(&["recovery:confirm", "demo/garden", "--file", &file]).map(drop)
     }
 
     pub(super) fn show_commands(&self) {

@@ -116,7 +116,7 @@ fn change(email: &str) -> AnyView {
 }
 
 /// The password that one has: asked before what could lock its owner out.
-fn present(id: &'static str, name: &'static str) -> AnyView {
+pub(super) fn present(id: &'static str, name: &'static str) -> AnyView {
     html! {
         <div class="field"><label for=id>"Your present password"</label>
             <input class="input" id=id name=name type="password" autocomplete="current-password" required/></div>

@@ -10,6 +10,7 @@ mod installation;
 mod jobs;
 mod links;
 mod openapi;
+mod recovery;
 mod restores;
 mod retention;
 mod schedules;
@@ -99,6 +100,7 @@ table! {
         GET sites::list, "Sites with their environments";
         POST sites::add, "Add a site or an environment";
     }
+    "/sites/{id}/recovery-key/confirm" { POST recovery::confirm, "Show that a site's recovery key arrived"; }
     "/environments" { GET sites::environment_named, "An environment by its name"; }
     "/environments/{id}" { GET sites::environment, "An environment"; }
     "/environments/{id}/backups" {

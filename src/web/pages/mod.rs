@@ -15,6 +15,7 @@ pub mod events;
 pub mod fleet;
 pub mod jobs;
 pub mod one_time;
+pub mod recovery;
 pub mod restores;
 pub mod retention;
 pub mod schedules;
@@ -71,6 +72,8 @@ table! {
     "/environments/{id}/versions" reader ["GET"] get(browse::versions);
     "/environments/{id}/drills" reader ["POST"] post(drills::run);
     "/environments/{id}/retention" reader ["GET", "POST"] get(retention::page).post(retention::save);
+    "/sites/{id}/recovery-key" reader ["GET", "POST"] get(recovery::page).post(recovery::download);
+    "/sites/{id}/recovery-key/confirm" reader ["POST"] post(recovery::confirm);
     "/backups/{id}" reader ["GET"] get(backups::page);
     "/backups/{id}/browse" reader ["GET", "POST"] get(browse::page).post(browse::link);
     "/backups/{id}/compare" reader ["GET"] get(compare::page);
