@@ -84,6 +84,7 @@ fn describe(label: &Label) -> Result<SnapshotFile> {
         options = options.add_tags(tag).ours()?;
     }
     let mut snapshot = options.to_snapshot().ours()?;
+    snapshot.description = Some(label.description.clone()).filter(|d| !d.is_empty());
     snapshot.program_version = concat!("sitekeep ", env!("CARGO_PKG_VERSION")).to_owned();
     Ok(snapshot)
 }

@@ -31,6 +31,7 @@ mod control;
 mod exclude;
 mod failure;
 mod feed;
+mod key;
 mod location;
 mod look;
 mod needs;
@@ -71,6 +72,8 @@ pub struct Label {
     pub tags: Vec<String>,
     /// When the backup began.
     pub time: Millis,
+    /// What a catalogue that was lost is made from again; empty for nothing.
+    pub description: String,
 }
 
 /// A snapshot that was written.
@@ -145,4 +148,10 @@ pub struct SnapshotInfo {
     pub id: String,
     pub tags: Vec<String>,
     pub time: Millis,
+    pub host: String,
+    pub description: String,
+    /// As [`Stored`] told them.
+    pub files: u64,
+    pub bytes: u64,
+    pub stored: u64,
 }

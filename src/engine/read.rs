@@ -3,7 +3,7 @@
 use super::feed::{Fed, Feed, Heads};
 use super::repository::Session;
 use super::trees::{Snapshot, check_depth, name_of};
-use super::{Entry, Kind};
+use super::{Entry, Kind, SnapshotInfo};
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::watch::Watch;
@@ -134,5 +134,20 @@ impl Read for DumpReader {
         buffer[..n].copy_from_slice(&self.current.split_to(n));
         self.watch.add_bytes(n as u64);
         Ok(n)
+    }
+}
+
+/// A snapshot without what it holds.
+pub(super) fn info(s: rustic_core::repofile::SnapshotFile) -> SnapshotInfo {
+    let summary = s.summary.unwrap_or_default();
+    SnapshotInfo {
+        id: s.id.to_hex().to_string(),
+        tags: s.tags.iter().cloned().collect(),
+        time: Millis(s.time.timestamp().as_millisecond()),
+        host: s.hostname,
+        description: s.description.unwrap_or_default(),
+        files: summary.total_files_processed,
+        bytes: summary.total_bytes_processed,
+        stored: summary.data_added_packed,
     }
 }

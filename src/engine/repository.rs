@@ -5,12 +5,12 @@ use super::backend::lock::Lock;
 use super::backend::{self, Objects};
 use super::control::Control;
 use super::failure::{Ours, reading, writing};
+use super::key::parse_key;
 use super::restore::{Owners, Restored};
 use super::{
     About, Checked, Entry, Label, Location, Look, Packing, Pruned, Pruning, SnapshotInfo, Source, Stored, Totals, archive, backup, check,
     needs, prove, prune, read, reread, restore,
 };
-use crate::base::clock::Millis;
 use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
 use crate::base::watch::Watch;
@@ -31,8 +31,8 @@ const ZSTD: i32 = 3;
 /// A place and its key. Cheap to clone, and shared freely; every call opens the repository afresh.
 #[derive(Clone, Debug)]
 pub struct Repository {
-    location: Location,
-    key: Secret,
+    pub(super) location: Location,
+    pub(super) key: Secret,
 }
 
 /// One opening of a repository, for one call.
@@ -44,14 +44,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn new(location: &Location, key: MasterKey, watch: &Watch) -> Self {
+    pub fn new(location: &Location, key: MasterKey, watch: &Watch) -> Self {
         let objects = backend::connect(location);
         let control = Arc::new(Control::new(watch));
         let adapter = Arc::new(Adapter::new(objects.clone(), control.clone()));
         Self { objects, adapter, control, key }
     }
 
-    fn unopened(&self, by: Arc<dyn WriteBackend>) -> Result<rustic_core::Repository<()>> {
+    pub fn unopened(&self, by: Arc<dyn WriteBackend>) -> Result<rustic_core::Repository<()>> {
         let mut options = RepositoryOptions::default();
         options.no_cache = true; // else a cache in the home folder of whoever runs us
         rustic_core::Repository::new(&options, &RepositoryBackends::new(by, None)).ours()
@@ -259,12 +259,7 @@ impl Repository {
         reading(|| {
             let mut all = self.session(&Watch::new())?.open()?.get_all_snapshots().ours()?;
             all.sort_by(|a, b| (&a.time, *a.id).cmp(&(&b.time, *b.id)));
-            let info = |s: rustic_core::repofile::SnapshotFile| SnapshotInfo {
-                id: s.id.to_hex().to_string(),
-                tags: s.tags.iter().cloned().collect(),
-                time: Millis(s.time.timestamp().as_millisecond()),
-            };
-            Ok(all.into_iter().map(info).collect())
+            Ok(all.into_iter().map(read::info).collect())
         })
     }
 
@@ -341,15 +336,19 @@ impl Session {
         Lock::for_reading(&self.objects, &self.key)
     }
 
-    fn open_checked(&self, at: &Location) -> Result<()> {
+    pub fn refuse_none(&self, at: &Location) -> Result<()> {
         match self.objects.get("config") {
-            Ok(_) => {}
+            Ok(_) => Ok(()),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::permanent(format!("there is no repository in {}", at.shown()))
-                    .hint("is the disk mounted? If the folder was moved, move it back, or mount it there"));
+                Err(Error::permanent(format!("there is no repository in {}", at.shown()))
+                    .hint("is the disk mounted? If the folder was moved, move it back, or mount it there"))
             }
-            Err(e) => return Err(cannot_read("config", e)),
+            Err(e) => Err(cannot_read("config", e)),
         }
+    }
+
+    fn open_checked(&self, at: &Location) -> Result<()> {
+        self.refuse_none(at)?;
         self.open().map(drop).map_err(|e| match e.class() {
             Class::Damaged => {
                 Error::permanent(format!("the configuration of the repository in {} cannot be opened with its key", at.shown()))
@@ -377,14 +376,6 @@ impl Session {
         }
         Ok(())
     }
-}
-
-/// The master key from its JSON. The library panics over one of another length.
-fn parse_key(key: &Secret) -> Result<MasterKey> {
-    let wrong = || Error::permanent("the key of the repository is not one").hint("a repository's key is sealed when it is created");
-    let parsed: MasterKey = serde_json::from_str(key.expose()).map_err(|_| wrong())?;
-    let lengths = (parsed.encrypt.len(), parsed.mac.k.len(), parsed.mac.r.len());
-    if lengths == (32, 16, 16) { Ok(parsed) } else { Err(wrong()) }
 }
 
 /// An id, which becomes a part of a file's name.

@@ -1,5 +1,6 @@
 //! Backups: created, listed, described, noted, pinned. How one is made: `run`; how an element is read: `read`.
 
+pub(crate) mod card;
 mod log;
 mod read;
 mod run;

@@ -90,9 +90,10 @@ pub(crate) async fn read_element(
     repository: &Repository,
     element: Element,
     complete: bool,
-    tags: Vec<String>,
+    (tags, description): (Vec<String>, String),
 ) -> Result<(Stored, Manifest)> {
-    let label = Label { host: env.address.clone(), path: format!("{}/{element}", env.address), tags, time: attempt.now().await? };
+    let path = format!("{}/{element}", env.address);
+    let label = Label { host: env.address.clone(), path, tags, time: attempt.now().await?, description };
     attempt.phase(&format!("Reading {element}"), None).await?;
     let (env, repository) = (env.clone(), repository.clone());
     attempt

@@ -1,6 +1,7 @@
 //! How a backup is made: every element read, its snapshot noted at once, everything proven, and only then one last
 //! transaction that says so.
 
+use super::card;
 use super::read::{Manifest, read_element};
 use crate::app::access;
 use crate::app::attempt::{Attempt, Ended};
@@ -110,6 +111,8 @@ async fn store_elements(
     let mut elements = db::backups::elements(&mut *attempt.app.pool.get().await?, &tenant, &id).await?;
     // The database before the files that its rows point to.
     elements.sort_by_key(|e| Element::ALL.iter().position(|kind| kind.name() == e.element));
+    let names: Vec<String> = elements.iter().map(|e| e.element.clone()).collect();
+    let described = card::of(row, env, names)?;
     for e in elements.iter_mut().filter(|e| e.snapshot.is_none()) {
         attempt.watch.check()?;
         e.started_at = Some(attempt.now().await?.0);
@@ -117,7 +120,8 @@ async fn store_elements(
         note(attempt, e).await?;
         failpoint::hit(format_args!("backup.element.begin"))?;
         let kind = Element::parse(&e.element)?;
-        let (stored, manifest) = read_element(attempt, env, repository, kind, complete, tags(attempt, row, kind)).await?;
+        let (stored, manifest) =
+            read_element(attempt, env, repository, kind, complete, (tags(attempt, row, kind), described.clone())).await?;
         failpoint::hit(format_args!("backup.element.stored"))?;
         told(attempt, kind, &stored, &manifest).await;
         fill(e, &stored, manifest)?;

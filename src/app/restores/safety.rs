@@ -100,9 +100,12 @@ async fn read_all(run: &mut Run<'_>, row: &Backup, again: bool) -> Result<()> {
 /// change is named, and the restore goes on, since the old one stays aside untouched.
 async fn read_one(run: &Run<'_>, row: &Backup, e: &mut BackupElement) -> Result<()> {
     let kind = Element::parse(&e.element)?;
-    let tags = vec![format!("backup={}", row.id), format!("element={kind}"), format!("restore={}", run.row.id)];
+    let whose = [("tenant", &row.tenant_id), ("site", &row.site_id), ("environment", &row.environment_id), ("backup", &row.id)];
+    let mut tags: Vec<String> = whose.iter().map(|(name, id)| format!("{name}={id}")).collect();
+    tags.extend([format!("element={kind}"), format!("restore={}", run.row.id)]);
+    let described = backups::card::of(row, &run.env, run.elements()?.iter().map(|e| e.name().to_owned()).collect())?;
     e.started_at = e.started_at.or(Some(run.attempt.now().await?.0));
-    match read_element(run.attempt, &run.env, &run.into, kind, true, tags).await {
+    match read_element(run.attempt, &run.env, &run.into, kind, true, (tags, described)).await {
         Ok((stored, manifest)) => {
             let problems: Vec<FileProblem> = stored
                 .problems

@@ -12,6 +12,7 @@
 //! To add a syntax: one file with a struct that implements [`Splitter`] over [`input::Input`] and [`Cutter`].
 
 mod input;
+mod lines;
 mod mysql;
 mod postgres;
 mod tally;
@@ -39,6 +40,8 @@ pub enum Syntax {
     Mysql,
     /// `pg_dump` in its plain format.
     Postgres,
+    /// JSON, a line for each row.
+    Lines,
 }
 
 /// A piece of a dump. Folders and names sort in the order of the dump.
@@ -61,6 +64,7 @@ pub(super) fn splitter(syntax: Syntax, dump: Box<dyn Read + Send>) -> Box<dyn Sp
     match syntax {
         Syntax::Mysql => Box::new(mysql::Mysql::new(dump)),
         Syntax::Postgres => Box::new(postgres::Postgres::new(dump)),
+        Syntax::Lines => Box::new(lines::Lines::new(dump)),
     }
 }
 
@@ -133,10 +137,16 @@ struct Cutter {
     number: u32,
     current: Vec<u8>,
     ready: VecDeque<Segment>,
+    /// Of the segments' names.
+    ending: &'static str,
 }
 
 impl Cutter {
     fn new() -> Self {
+        Self::ending(".sql")
+    }
+
+    fn ending(ending: &'static str) -> Self {
         Self {
             folder: "00000-head".to_owned(),
             table: Vec::new(),
@@ -144,6 +154,7 @@ impl Cutter {
             number: 0,
             current: Vec::with_capacity(MOST + (64 << 10)),
             ready: VecDeque::new(),
+            ending,
         }
     }
 
@@ -164,7 +175,7 @@ impl Cutter {
         let content = self.current.as_slice().to_vec();
         self.current.clear();
         self.current.shrink_to(2 * MOST); // a huge row does not stay in memory to the end
-        self.ready.push_back(Segment { folder: self.folder.clone(), name: format!("{:07}.sql", self.number), content });
+        self.ready.push_back(Segment { folder: self.folder.clone(), name: format!("{:07}{}", self.number, self.ending), content });
         self.number += 1;
     }
 

@@ -100,7 +100,13 @@ impl Bench {
 pub const RECORDED: Owners = Owners { map: None, as_recorded: true, drop_setid: false };
 
 pub fn label(path: &str) -> Label {
-    Label { host: "sitekeep".into(), path: path.into(), tags: vec!["job=1".into(), "attempt=1".into()], time: Clock::system().now() }
+    Label {
+        host: "sitekeep".into(),
+        path: path.into(),
+        tags: vec!["job=1".into(), "attempt=1".into()],
+        time: Clock::system().now(),
+        description: String::new(),
+    }
 }
 
 pub fn tree(name: &str, root: &Path) -> Source {
