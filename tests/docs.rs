@@ -72,6 +72,7 @@ fn named_commands(text: &str) -> BTreeSet<String> {
             "webhook",
             "job",
             "recovery",
+            "catalogue",
         ];
         if nouns.contains(&noun) && !verb.is_empty() && verb.chars().all(|c| c.is_ascii_lowercase() || c == ':') {
             found.insert(word.to_owned());

@@ -23,6 +23,7 @@ mod pages;
 mod pages_account;
 mod pages_admin;
 mod plans;
+mod rebuild;
 mod recovery;
 mod refusals_mysql;
 mod repository_mysql;

@@ -12,6 +12,7 @@ pub mod alarms;
 pub mod attempt;
 pub mod backups;
 pub mod browse;
+pub mod catalogue;
 pub mod downloads;
 pub mod drills;
 pub mod environments;
@@ -97,6 +98,8 @@ pub struct Settings {
     pub drills: drills::Terms,
     /// How downloads are prepared, and how long they lie ready.
     pub downloads: downloads::Terms,
+    /// How often it is looked whether a copy of the catalogue is due, in milliseconds (1 minute); 0 is never.
+    pub catalogue_every: u64,
 }
 
 impl Default for Settings {
@@ -114,6 +117,7 @@ impl Default for Settings {
             drills_every: 600_000,
             drills: drills::Terms::default(),
             downloads: downloads::Terms::default(),
+            catalogue_every: 60_000,
         }
     }
 }

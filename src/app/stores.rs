@@ -1,6 +1,6 @@
 //! The store: where repositories lie, how much is in it, and whether it works.
 
-use super::{App, access, access::Actor, retention, servers, space};
+use super::{App, access, access::Actor, catalogue, retention, servers, space};
 use crate::app::activity;
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -21,6 +21,7 @@ pub async fn overview(app: &App, actor: &Actor) -> Result<Store> {
     let mut healths: HashMap<String, RepositoryHealth> = known.into_iter().map(|r| (r.id.clone(), space::health(r))).collect();
     let growth = space::growth_of_all(&mut conn, now).await?;
     drop(conn);
+    let copies = catalogue::overview(app, actor).await?;
     let clock = retention::clock_status(app).await?;
     let repository = |r: db::sites::Stored| Repository {
         health: healths.remove(&r.repository_id).unwrap_or_default(),
@@ -41,6 +42,7 @@ pub async fn overview(app: &App, actor: &Actor) -> Result<Store> {
         repositories,
         growth,
         doubt: clock.doubt.map(|why| (why, clock.doubted_at)),
+        copies,
     })
 }
 

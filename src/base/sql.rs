@@ -176,6 +176,35 @@ impl Pool {
         }
     }
 
+    /// A transaction that only reads, and sees the catalogue as it was when it began, whatever others write meanwhile.
+    pub async fn snapshot(&self) -> Result<Tx> {
+        let begin = match self.kind {
+            Kind::Sqlite => "begin",
+            Kind::Postgres => "begin transaction isolation level repeatable read read only",
+        };
+        Ok(self.inner.begin_with(begin).await?)
+    }
+
+    /// The newest migration that this program knows.
+    pub fn newest_migration() -> i64 {
+        MIGRATIONS.iter().map(|m| m.version).max().unwrap_or_default()
+    }
+
+    /// Brings an empty schema to what it was after this migration.
+    ///
+    /// # Errors
+    /// `Permanent` when this program does not know it.
+    pub async fn migrate_to(&self, version: i64) -> Result<()> {
+        if !MIGRATIONS.version_exists(version) {
+            return Err(Error::permanent(format!("this program does not know the schema {version} of the catalogue"))
+                .hint("a newer Sitekeep wrote it: install that one"));
+        }
+        MIGRATIONS
+            .run_to(version, &self.inner)
+            .await
+            .map_err(|e| Error::permanent(e.to_string()).context("migrating the catalogue database"))
+    }
+
     /// A connection for reading, or for one statement that writes.
     pub async fn get(&self) -> Result<sqlx::pool::PoolConnection<Any>> {
         Ok(self.inner.acquire().await?)

@@ -223,9 +223,26 @@ async fn rooms(found: &mut Findings, app: &App, options: &Options) -> Result<()>
         }
     }
     drop(conn);
+    if !environments.is_empty() {
+        copies(found, app).await?;
+    }
     for row in environments.iter().filter(|_| options.sites) {
         let name = app::environments::address(row);
         found.of(&name, app::environments::examine(app, &crate::domain::ids::EnvironmentId(row.id.clone())).await);
+    }
+    Ok(())
+}
+
+/// The catalogue's own copies: without a young one it is lost with its disk.
+async fn copies(found: &mut Findings, app: &App) -> Result<()> {
+    let standing = app::catalogue::standing(app).await?;
+    let newest = standing.newest.as_ref().map_or_else(|| "none yet".into(), |c| format!("of {}", c.at.iso()));
+    let why = standing.failed.map(|why| format!("; the last try failed: {why}")).unwrap_or_default();
+    let hint = "a server that runs makes one each day; `sitekeep catalogue:backup` makes one now";
+    match standing.late {
+        true => found.bad("copy of the catalogue", &Error::permanent(format!("{newest}{why}")).hint(hint)),
+        false if standing.newest.is_none() || !why.is_empty() => found.note("copy of the catalogue", &format!("{newest}{why}"), hint),
+        false => found.good("copy of the catalogue", &newest),
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod attempt;
 mod demo;
 mod doctor;
 mod overview;
+mod rebuild;
 mod recovery;
 mod serve;
 mod setup;
@@ -44,6 +45,10 @@ enum Command {
     Doctor(doctor::Options),
     #[command(name = "recovery:key")]
     RecoveryKey(recovery::Options),
+    #[command(name = "catalogue:backup")]
+    CatalogueBackup(rebuild::Backup),
+    #[command(name = "catalogue:rebuild")]
+    CatalogueRebuild(rebuild::Options),
     /// Show the whole thing on a small real site made on the spot
     Demo(demo::Options),
     Completion(shell::Completion),
@@ -81,6 +86,8 @@ pub fn main() -> ExitCode {
         Command::Setup(options) => ended(setup::main(&options)),
         Command::Doctor(options) => doctor::main(&options),
         Command::RecoveryKey(options) => ended(recovery::main(&options)),
+        Command::CatalogueBackup(_) => ended(rebuild::backup()),
+        Command::CatalogueRebuild(options) => ended(rebuild::main(&options)),
         Command::Demo(options) => ended(demo::main(&options)),
         Command::Completion(options) => ended(shell::completion(&options, command())),
         Command::Man(options) => ended(shell::man(&options, command())),

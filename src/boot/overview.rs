@@ -4,7 +4,7 @@ use clap::Command;
 
 /// Groups in the order of a first day, with what the names of their commands begin with.
 const GROUPS: [(&str, &[&str]); 8] = [
-    ("On the server itself", &["serve", "work", "setup", "doctor", "recovery:", "demo"]),
+    ("On the server itself", &["serve", "work", "setup", "doctor", "recovery:", "catalogue:", "demo"]),
     ("Signing in", &["auth:"]),
     ("Tenants, accounts, servers and webhooks", &["tenant:", "account:", "token:", "server:", "webhook:"]),
     ("Sites and their environments", &["site:", "env:"]),

@@ -4,7 +4,7 @@
 use super::block_on;
 use super::setup::write_private;
 use super::wiring::{self, Tuning};
-use crate::app::{App, environments};
+use crate::app::{App, catalogue, environments};
 use crate::base::error::{Context, Error, Result};
 use crate::base::secret::Secret;
 use crate::db;
@@ -22,8 +22,11 @@ use std::path::PathBuf;
 #[group(skip)]
 pub(super) struct Options {
     /// The site, or tenant/site where its name is not unique
-    #[arg(value_name = "TENANT/SITE")]
-    site: String,
+    #[arg(value_name = "TENANT/SITE", required_unless_present = "catalogue")]
+    site: Option<String>,
+    /// Of the copies of the catalogue itself; it follows from `master.key`
+    #[arg(long, conflicts_with = "site")]
+    catalogue: bool,
     /// Write the password into this new file (mode 0600), as `restic --password-file` reads it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -42,7 +45,10 @@ pub(super) fn main(options: &Options) -> Result<()> {
     let tuning = Tuning::load()?;
     let key = block_on(async {
         let app = wiring::app(&config, &tuning, 2).await?;
-        key_of(&app, &options.site).await
+        match &options.site {
+            Some(site) => key_of(&app, site).await,
+            None => key_of_catalogue(&app).await,
+        }
     })?;
     if let Some(path) = &options.out {
         write_private(path, &key.password)?;
@@ -82,6 +88,22 @@ async fn key_of(app: &App, name: &str) -> Result<Key> {
     db::activity::record(&mut tx, now, &act).await?;
     tx.commit().await?;
     Ok(Key { site, location: row.location, password })
+}
+
+async fn key_of_catalogue(app: &App) -> Result<Key> {
+    let now = app.pool.now().await?;
+    let act = Act {
+        tenant: None,
+        account: None,
+        actor: "administrator of the machine",
+        action: "recovery.key",
+        object: "catalogue",
+        detail: "the copies of the catalogue",
+        address: "",
+    };
+    db::activity::record(&mut *app.pool.get().await?, now, &act).await?;
+    let (location, password) = (catalogue::place(app).url(), catalogue::recovery_key(app));
+    Ok(Key { site: "the catalogue itself".into(), location, password })
 }
 
 async fn named(conn: &mut crate::base::sql::Conn, name: &str) -> Result<db::sites::Site> {

@@ -4,7 +4,7 @@
 //! process that believes it is the only one. To add a chore: a branch in [`run`], and how often it is done in
 //! [`crate::app::Settings`]; never, where that is 0.
 
-use crate::app::{App, alarms, downloads, drills, retention, schedules};
+use crate::app::{App, alarms, catalogue, downloads, drills, retention, schedules};
 use crate::base::chance;
 use crate::base::error::Result;
 use crate::queue::Shutdown;
@@ -19,12 +19,14 @@ pub(super) async fn run(app: &App, shutdown: Shutdown) -> Result<()> {
     let alarms = async || alarms::watch(app).await;
     let drills = async || drills::due(app).await.map(drop);
     let downloads = async || downloads::sweep(app).await;
+    let copies = async || catalogue::due(app).await.map(drop);
     tokio::join!(
         every(settings.schedules_every, shutdown.clone(), "settling what is due", schedules),
         every(settings.retention_every, shutdown.clone(), "retention", retention),
         every(settings.alarms_every, shutdown.clone(), "looking for what is overdue", alarms),
         every(settings.drills_every, shutdown.clone(), "looking for what is to be drilled", drills),
-        every(settings.downloads.sweep_every, shutdown, "sweeping prepared downloads", downloads),
+        every(settings.downloads.sweep_every, shutdown.clone(), "sweeping prepared downloads", downloads),
+        every(settings.catalogue_every, shutdown, "backing up the catalogue", copies),
     );
     Ok(())
 }

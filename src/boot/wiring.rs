@@ -106,6 +106,12 @@ impl Handover {
 /// The app of a server, a worker or an administrator's tool: key made where there is none, schema brought up to date.
 pub(super) async fn app(config: &Config, tuning: &Tuning, connections: u32) -> Result<App> {
     let pool = connect(config, connections).await?;
+    let tables = crate::db::copy::tables(&mut *pool.get().await?, pool.kind()).await?;
+    if crate::db::copy::is_begun(&tables) {
+        return Err(
+            Error::conflict("the catalogue is being made again, or that was not ended").hint("run `sitekeep catalogue:rebuild` once more")
+        );
+    }
     pool.migrate().await?;
     let sealer = master_key(config, &pool).await?;
     let store = Location::parse(config.store_url.expose())?;

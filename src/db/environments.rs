@@ -133,6 +133,11 @@ macro_rules! from_backups {
 /// For a catalogue whose backups were written past the product.
 pub const REFRESH_ALL: &str = from_backups!("");
 
+/// How every environment stands.
+pub async fn refresh_all(conn: &mut Conn) -> Result<()> {
+    changed(conn, run(REFRESH_ALL)).await.map(drop)
+}
+
 /// How the environment of a backup stands: written with every change of one of its backups.
 pub async fn refresh_health(conn: &mut Conn, tenant: &TenantId, backup: &BackupId) -> Result<()> {
     let sql = from_backups!("where tenant_id = $1 and id = (select environment_id from backups where tenant_id = $1 and id = $2)");

@@ -8,6 +8,8 @@ pub mod accounts;
 pub mod activity;
 pub mod alarms;
 pub mod backups;
+pub mod copies;
+pub mod copy;
 pub mod downloads;
 pub mod drills;
 pub mod environments;

@@ -57,4 +57,6 @@ ids! {
     LetterId = "let";
     AlarmId = "alm";
     WebhookId = "whk";
+    /// A copy of the catalogue itself.
+    CopyId = "cpy";
 }

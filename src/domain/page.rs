@@ -1,9 +1,11 @@
 //! What the pages of the dashboard show: filled by `app`, rendered by `ui`. Times are moments; the page knows the zone.
 
+mod catalogue;
 mod log;
 mod recovery;
 mod schedules;
 
+pub use catalogue::{CatalogueCopies, CatalogueCopy};
 pub use log::{Chip, Choice, Log, LogQuery, LogRow, RestoreChoices};
 pub use recovery::RecoveryKey;
 pub use schedules::{NextRun, SchedulePage, SlotRow, TenantSchedule};
@@ -251,6 +253,8 @@ pub struct Store {
     pub growth: Vec<(i64, i64)>,
     /// Why nothing is deleted at the moment: the clock is not believed; and since when.
     pub doubt: Option<(String, Option<Millis>)>,
+    /// The catalogue's own copies.
+    pub copies: CatalogueCopies,
 }
 
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 
 mod admin;
 mod alarms;
+mod copies;
 mod dashboard;
 mod downloads;
 mod drills;

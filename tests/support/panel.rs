@@ -140,6 +140,11 @@ impl Panel {
         ours(args, &self.server.data, &self.environment).envs(more.iter().copied()).output().expect("our own program starts")
     }
 
+    /// The same, and it runs on.
+    pub fn start_tool(&self, args: &[&str]) -> std::process::Child {
+        ours(args, &self.server.data, &self.environment).spawn().expect("our own program starts")
+    }
+
     /// A worker beside the server, on the same data.
     pub fn worker(&self, name: &str) -> Running {
         self.worker_with(name, &[])

@@ -119,7 +119,7 @@ fn without_chores(data: &Path, environment: &[(String, String)]) -> PathBuf {
 /// What a test tunes, without the chores that it did not ask for.
 pub fn tuned(text: &str) -> String {
     let mut tune: serde_json::Value = serde_json::from_str(text).expect("what a test tunes is JSON");
-    for chore in ["schedules_every", "retention_every", "alarms_every", "drills_every"] {
+    for chore in ["schedules_every", "retention_every", "alarms_every", "drills_every", "catalogue_every"] {
         if tune["app"][chore].is_null() {
             tune["app"][chore] = 0.into();
         }

@@ -2,8 +2,8 @@
 
 use crate::base::clock::Millis;
 use crate::base::units;
-use crate::domain::page::{Repository, Store};
-use crate::ui::kit::{post, table, time};
+use crate::domain::page::{CatalogueCopies, Repository, Store};
+use crate::ui::kit::{ago, post, table, time};
 use crate::ui::shell::{Shell, page as whole};
 use crate::ui::space;
 use leptos::prelude::*;
@@ -24,6 +24,7 @@ pub fn page(shell: Shell, store: Store) -> String {
                 <dt>"Free"</dt>{free}
                 <dt>"Stored"</dt><dd>{units::size(store.bytes)}" by all backups, in "{repositories(store.repositories.len())}</dd>
             </dl>{space::growth(&store.growth)}</div></section>
+            {copies(&store.copies)}
             {by_site(&store)}
         }
     })
@@ -36,6 +37,29 @@ fn doubt((why, since): (String, Option<Millis>)) -> AnyView {
             <strong>"Nothing is deleted: the clock is not believed"{since}</strong>
             <span class="wrap">{crate::ui::errors::capital(&why)}". Deletion goes on by itself when three readings in a row agree; look at the clocks of the server and its database."</span>
         </div>
+    }
+}
+
+/// The catalogue's own copies: how old the newest is.
+fn copies(c: &CatalogueCopies) -> AnyView {
+    let newest = match &c.newest {
+        Some(copy) => html! { <dd>{ago(copy.at)}", "{time(copy.at)}": "{units::count(copy.rows, "row")}", "{units::size(copy.bytes)}</dd> },
+        None => html! { <dd>"none yet"</dd> },
+    };
+    let wrong = (c.late || c.failed.is_some()).then(|| {
+        let (title, kind) =
+            if c.late { ("The copy of the catalogue is too old", "bad") } else { ("The last copy of the catalogue failed", "warn") };
+        let why = c.failed.as_deref().map(crate::ui::errors::capital).unwrap_or_else(|| "A server that runs makes one each day.".into());
+        html! { <div class="note" data-kind=kind role="alert"><strong>{title}</strong><span class="wrap">{why}</span></div> }
+    });
+    html! {
+        <section class="stack" aria-labelledby="copies"><h2 id="copies">"The catalogue itself"</h2>{wrong}
+            <div class="card"><dl class="facts">
+                <dt>"Newest copy"</dt>{newest}
+                <dt>"Lies in"</dt><dd><code class="wrap">{c.location.clone()}</code></dd>
+            </dl></div>
+            <p class="small soft">"With it, the repositories and "<code>"master.key"</code>", "<code>"sitekeep catalogue:rebuild"</code>" brings everything back. Keep a copy of the key elsewhere."</p>
+        </section>
     }
 }
 
