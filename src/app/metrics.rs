@@ -23,6 +23,14 @@ pub async fn text(app: &App, actor: &Actor) -> Result<String> {
     for (cause, n) in db::alarms::counts(&mut conn).await? {
         page.line("sitekeep_alarms_open", &[("cause", &cause)], n as f64);
     }
+    if let Some(copy) = db::copies::good(&mut conn).await? {
+        page.head(
+            "sitekeep_catalogue_copy_timestamp_seconds",
+            "gauge",
+            "When the newest copy of the catalogue was begun; absent where there is none.",
+        );
+        page.line("sitekeep_catalogue_copy_timestamp_seconds", &[], copy.began_at as f64 / 1e3);
+    }
     let all = db::environments::gauges(&mut conn, now.plus(-app.settings.stale_after)).await?;
     let states = [
         ("sitekeep_environment_state", "How an environment stands; 1 for the state that it is in."),

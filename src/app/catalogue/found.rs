@@ -185,7 +185,8 @@ async fn add(app: &App, tenant: &TenantId, site: &SiteId, repository: &Repositor
     let snapshots = servers::blocking(move || reader.snapshots()).await?;
     let there: Vec<String> = snapshots.iter().map(|s| s.id.clone()).collect();
     let mut added = 0;
-    for group in groups(snapshots) {
+    // Newest first: of two environments that had one name, one after the other, the newer has it.
+    for group in groups(snapshots).into_iter().rev() {
         added += usize::from(add_one(app, tenant, site, repository, group).await?);
     }
     let now = app.pool.now().await?;
@@ -262,24 +263,27 @@ async fn insert(conn: &mut Conn, tenant: &TenantId, site: &SiteId, group: &Group
 async fn environment(conn: &mut Conn, tenant: &TenantId, site: &SiteId, group: &Group, card: &Card) -> Result<Environment> {
     let address = Address::parse(&group.address)?;
     let of_site = db::environments::of_site(conn, tenant, site).await?;
+    let taken: Vec<String> = of_site.iter().map(|e| e.name.clone()).collect();
     let known = of_site.into_iter().find(|e| group.environment.as_ref().map_or(e.name == address.environment, |id| e.id == *id));
     if let Some(env) = known {
         return Ok(env);
     }
-    if let Some(id) = &group.environment
-        && let Some(removed) = db::environments::find(conn, &EnvironmentId(id.clone())).await?
-    {
-        return Ok(removed);
+    let mut id = group.environment.clone().map_or_else(EnvironmentId::fresh, EnvironmentId);
+    match db::environments::find(conn, &id).await? {
+        Some(removed) if removed.tenant_id == tenant.0 && removed.site_id == site.0 => return Ok(removed),
+        // A snapshot says whose it is; the repository that it lies in knows better.
+        Some(_) => id = EnvironmentId::fresh(),
+        None => {}
     }
     let definition = card.definition.clone().unwrap_or_else(|| Definition::bare(StackKind::Generic, std::path::Path::new("/nonexistent")));
     let found = db::sites::find(conn, site).await?.ok_or_else(|| Error::internal("the site just found is gone"))?;
     let env = Environment {
-        id: group.environment.clone().unwrap_or_else(|| EnvironmentId::fresh().0),
+        id: id.0,
         tenant_id: tenant.0.clone(),
         tenant: found.tenant,
         site_id: site.0.clone(),
         site: found.name,
-        name: address.environment,
+        name: free_name(&address.environment, &taken),
         definition: to_json(&definition)?,
         password_sealed: None,
         server_id: None,
@@ -288,6 +292,13 @@ async fn environment(conn: &mut Conn, tenant: &TenantId, site: &SiteId, group: &
     };
     db::environments::insert(conn, Millis(card.created), &env).await?;
     Ok(env)
+}
+
+/// One that was removed had a name that another one has by now: the newest keeps it.
+fn free_name(name: &str, taken: &[String]) -> String {
+    let is_free = |n: &String| !taken.contains(n);
+    let stem: String = name.chars().take(35).collect();
+    std::iter::once(name.to_owned()).chain((2..).map(|n| format!("{}-{n}", stem.trim_end_matches('-')))).find(is_free).unwrap_or_default()
 }
 
 /// What is known of each element; when the last of them was read.
@@ -325,5 +336,40 @@ fn manifest(element: &str, card: &Card) -> Manifest {
         directories: if element == Element::Files.name() { d.files.clone() } else { Vec::new() },
         complete: card.protected,
         ..Manifest::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(id: &str, tags: &[&str], time: i64) -> SnapshotInfo {
+        let tags = tags.iter().map(|t| (*t).to_owned()).collect();
+        let (host, description) = ("acme/shop.live".to_owned(), String::new());
+        SnapshotInfo { id: id.into(), tags, time: Millis(time), host, description, files: 1, bytes: 2, stored: 3 }
+    }
+
+    #[test]
+    fn snapshots_are_one_backup_by_their_tags_and_of_an_element_that_was_read_twice_the_newest_counts() {
+        let all = vec![
+            snapshot("a", &["backup=bak_1", "element=files", "environment=env_1"], 1),
+            snapshot("b", &["backup=bak_2", "element=files"], 2),
+            snapshot("c", &["backup=bak_1", "element=code"], 3),
+            snapshot("d", &["backup=bak_1", "element=files", "attempt=2"], 4),
+            snapshot("e", &["made by hand"], 5),
+        ];
+        let found = groups(all);
+        assert_eq!(found.iter().map(|g| g.id.as_str()).collect::<Vec<_>>(), ["bak_1", "bak_2"]);
+        let of = |g: &Group| g.elements.values().map(|s| s.id.clone()).collect::<Vec<_>>();
+        assert_eq!((of(&found[0]), of(&found[1])), (vec!["c".to_owned(), "d".to_owned()], vec!["b".to_owned()]));
+        assert_eq!((found[0].environment.as_deref(), found[1].environment.as_deref()), (Some("env_1"), None));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number_and_stays_a_name() {
+        let taken = ["dev".to_owned(), "dev-2".to_owned(), "x".repeat(40)];
+        assert_eq!(free_name("live", &taken), "live");
+        assert_eq!(free_name("dev", &taken), "dev-3");
+        assert_eq!(free_name(&"x".repeat(40), &taken), format!("{}-2", "x".repeat(35)));
     }
 }

@@ -149,8 +149,11 @@ impl Seed {
 
     fn sites(&self, sink: &mut dyn Sink) {
         let then = Cell::Number(self.now - 790 * DAY);
-        let site = |s: u64| vec![text(id("sit", s)), text(id("ten", s % TENANTS)), text(format!("site-{s:03}")), then.clone()];
-        sink.table("sites", "id tenant_id name created_at", &mut (0..SITES).map(site));
+        // Their keys are confirmed: they stand as their backups are.
+        let site = |s: u64| {
+            vec![text(id("sit", s)), text(id("ten", s % TENANTS)), text(format!("site-{s:03}")), then.clone(), then.clone(), text("admin")]
+        };
+        sink.table("sites", "id tenant_id name created_at key_confirmed_at key_confirmed_by", &mut (0..SITES).map(site));
         let environment = |(s, nth): (u64, u64)| {
             let name = ENVIRONMENT_NAMES[nth as usize];
             vec![
