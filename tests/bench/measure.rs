@@ -125,7 +125,7 @@ pub fn times(pid: u32) -> Option<[f64; 4]> {
     Some([*fields.first()? / TICKS, *fields.get(1)? / TICKS, *fields.get(2)? / TICKS, *fields.get(3)? / TICKS])
 }
 
-fn high_water(pid: u32) -> u64 {
+pub fn high_water(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024

@@ -9,6 +9,7 @@
 
 mod claims;
 mod dashboard;
+mod downloads;
 mod edits;
 mod limits;
 mod measure;

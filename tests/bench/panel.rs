@@ -24,16 +24,17 @@ impl Panel {
         let spool = scratch.join("spool");
         std::fs::create_dir(&spool).expect("a temporary directory can be made");
         let token = data.join("token");
-        let mut setup = Command::new(PROGRAM);
-        setup
-            .args(["setup", "--email", "bench@example.test", "--token-out"])
-            .arg(&token)
-            .env("SITEKEEP_DATA_DIR", &data)
-            .current_dir(&data);
-        run(&mut setup);
-        let server = Server::start(&data, &[("TMPDIR", spool.to_str().expect("a path of ours is text"))]);
+        tool(&data, &["setup", "--email", "bench@example.test", "--token-out", &token.display().to_string()]);
+        let program = std::env::var_os("BENCH_PROGRAM").map_or_else(|| PROGRAM.into(), PathBuf::from);
+        let spool_dir = [("TMPDIR", spool.to_str().expect("a path of ours is text"))];
+        let server = Server::start_program(&program, &["serve"], &data, &spool_dir);
         server.must(&["tenant:create", "bench"]);
         Self { server, repositories: data.join("repositories"), spool }
+    }
+
+    /// What the administrator of the machine does.
+    pub fn tool(&self, args: &[&str]) {
+        tool(&self.server.data, args);
     }
 
     /// The WordPress with its database, and the account that lets restores make a new one.
@@ -72,6 +73,20 @@ impl Panel {
         Meter { server: Some(self.server.pid()), programs: vec!["sitekeep attempt"], watched, staging }
     }
 
+    /// Asks the API.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> serde_json::Value {
+        let token = std::fs::read_to_string(&self.server.token_file).expect("the token can be read");
+        let (status, said) = crate::support::panel::ask(&self.server.url, token.trim(), method, path, body);
+        assert!([200, 201].contains(&status), "{method} {path}: {status} {said}");
+        said
+    }
+
+    /// The newest backup, as the API tells it.
+    pub fn newest(&self) -> serde_json::Value {
+        let environment = self.ask("GET", "/environments?named=bench/site.dev", None);
+        self.ask("GET", &format!("/environments/{}/backups?limit=1", environment["id"].as_str().expect("an id")), None)[0].take()
+    }
+
     /// What the repositories hold, in bytes.
     pub fn stored(&self) -> u64 {
         super::measure::disk_usage(&self.repositories, &[])
@@ -81,11 +96,7 @@ impl Panel {
     fn steps(&self) -> Steps {
         let id = self.server.must(&["restore:list", "bench/site.dev", "--format", "list", "--field", "id"]);
         let id = id.lines().next().expect("there is a restore");
-        let token = std::fs::read_to_string(&self.server.token_file).expect("the token can be read");
-        let request =
-            ureq::get(format!("{}/api/v1/restores/{id}", self.server.url)).header("Authorization", format!("Bearer {}", token.trim()));
-        let text = request.call().expect("the server answers").body_mut().read_to_string().expect("an answer is text");
-        let restore: serde_json::Value = serde_json::from_str(&text).expect("an answer is JSON");
+        let restore = self.ask("GET", &format!("/restores/{id}"), None);
         let time = |value: &serde_json::Value| value.as_str().and_then(|t| chrono::DateTime::parse_from_rfc3339(t).ok());
         let steps = restore["steps"].as_array().expect("a restore has steps").iter();
         let took = |step: &serde_json::Value| {
@@ -94,4 +105,8 @@ impl Panel {
         };
         steps.filter_map(took).collect()
     }
+}
+
+fn tool(data: &Path, args: &[&str]) {
+    run(Command::new(PROGRAM).args(args).env("SITEKEEP_DATA_DIR", data).current_dir(data));
 }

@@ -35,7 +35,7 @@ impl Dice {
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
-    fn bytes(&mut self, count: usize) -> Vec<u8> {
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut out: Vec<u8> = (0..count.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).collect();
         out.truncate(count);
         out

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Streams of one tenant at once: each costs a processor. Archives that lie ready cost less.
 const MOST_STREAMS: usize = 4;
-const MOST_ARCHIVES: usize = 16;
+const MOST_ARCHIVES: usize = 64;
 
 /// A stream that runs in this process, and how to stop it.
 struct Stream {

@@ -8,7 +8,7 @@ mod events;
 mod kept;
 mod seed;
 mod sink;
-mod wrk;
+pub mod wrk;
 
 use super::measure::times;
 use super::size;
