@@ -1,5 +1,6 @@
 //! Downloads as people make them: a link in `wget`, the file in `tar` and in the plain clients of databases.
 
+mod bucket;
 mod custom;
 mod killed;
 mod letters;
@@ -258,7 +259,10 @@ fn a_sqlite_database_comes_as_the_file_that_it_is() {
 
 /// A panel with a site whose files take a while to download.
 fn large(megabytes: usize) -> (Panel, view::Backup) {
-    let panel = Panel::start();
+    large_in(Panel::start(), megabytes)
+}
+
+fn large_in(panel: Panel, megabytes: usize) -> (Panel, view::Backup) {
     let root = panel.scratch.join("large");
     write(root.join("index.html"), "<h1>");
     for n in 0..megabytes / 8 {

@@ -143,6 +143,7 @@ impl Stage {
             pool: Pool::connect(&self.catalogue, 1, clock).await.unwrap(),
             sealer: Sealer::load(&data.join("master.key")).unwrap(),
             store: Location::parse(&format!("file://{}", data.join("repositories").display())).unwrap(),
+            bucket: None,
             public_url: self.panel.server.url.clone(),
             mailer: None,
             caller: sitekeep::webhooks::Caller::default(),

@@ -49,6 +49,7 @@ use crate::base::sql::Pool;
 use crate::engine::Location;
 use crate::mail::Mailer;
 use crate::queue;
+use crate::store::Bucket;
 use crate::webhooks::Caller;
 use std::sync::Arc;
 
@@ -59,6 +60,8 @@ pub struct App {
     pub sealer: Sealer,
     /// Where repositories lie.
     pub store: Location,
+    /// Where prepared downloads lie, if not beside the repositories.
+    pub bucket: Option<Bucket>,
     /// The origin that people use, for links in letters; without a slash at the end.
     pub public_url: String,
     /// None where no mail server is configured, and in attempts, which only write letters.

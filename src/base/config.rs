@@ -18,6 +18,8 @@ pub struct Config {
     pub database_url: Secret,
     /// `file:///path`: where repositories lie.
     pub store_url: Secret,
+    /// The bucket in which prepared downloads lie; beside the repositories where there is none.
+    pub downloads_url: Option<Secret>,
     pub master_key_file: PathBuf,
     /// Where backups are restored to be looked at.
     pub drill_dir: PathBuf,
@@ -38,6 +40,7 @@ pub struct Told {
     pub public_url: String,
     pub database: String,
     pub store: String,
+    pub downloads: Option<String>,
     pub master_key_file: String,
     /// Host and port.
     pub smtp: Option<String>,
@@ -53,6 +56,7 @@ struct File {
     public_url: Option<String>,
     database_url: Option<String>,
     store_url: Option<String>,
+    downloads_url: Option<String>,
     master_key_file: Option<PathBuf>,
     drill_dir: Option<PathBuf>,
     smtp_url: Option<String>,
@@ -86,6 +90,7 @@ impl Config {
             .unwrap_or_else(|| Secret::new(format!("sqlite://{}?mode=rwc", data_dir.join("catalogue.db").display())));
         let store_url = secret("SITEKEEP_STORE_URL", env, file.store_url, &mut warnings)?
             .unwrap_or_else(|| Secret::new(format!("file://{}", data_dir.join("repositories").display())));
+        let downloads_url = secret("SITEKEEP_DOWNLOADS_URL", env, file.downloads_url, &mut warnings)?;
         let smtp_url = secret("SITEKEEP_SMTP_URL", env, file.smtp_url, &mut warnings)?;
         if smtp_url.as_ref().is_some_and(|url| shows_password(url.expose())) {
             warnings.push("SITEKEEP_SMTP_URL sends a password unencrypted: use smtps://, or add ?tls=required".into());
@@ -102,6 +107,7 @@ impl Config {
             public_url: public_url.trim_end_matches('/').to_owned(),
             database_url,
             store_url,
+            downloads_url,
             master_key_file,
             drill_dir,
             smtp_url,
@@ -120,6 +126,7 @@ impl Config {
             public_url: without_secrets(&self.public_url),
             database: without_secrets(self.database_url.expose()),
             store: without_secrets(self.store_url.expose()),
+            downloads: self.downloads_url.as_ref().map(|url| without_secrets(url.expose())),
             master_key_file: self.master_key_file.display().to_string(),
             smtp: self.smtp_url.as_ref().map(|url| without_secrets(url.expose())),
             mail_from: self.mail_from.clone(),

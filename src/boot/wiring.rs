@@ -4,11 +4,12 @@ use crate::app::{App, Settings};
 use crate::base::clock::Clock;
 use crate::base::config::Config;
 use crate::base::error::{Context, Error, Result};
-use crate::base::secret::Sealer;
+use crate::base::secret::{Sealer, Secret};
 use crate::base::sql::Pool;
 use crate::engine::Location;
 use crate::mail::Mailer;
 use crate::queue;
+use crate::store::Bucket;
 use crate::webhooks::{Caller, Private};
 use rustix::fs::Mode;
 use std::path::Path;
@@ -66,6 +67,7 @@ pub(super) fn refuse_open(dir: &Path, mode: u32) -> Result<()> {
 pub(super) struct Handover {
     pub database_url: String,
     pub store_url: String,
+    pub downloads_url: Option<String>,
     pub public_url: String,
     pub master_key_file: std::path::PathBuf,
     pub tuning: Tuning,
@@ -77,6 +79,7 @@ impl Handover {
         Self {
             database_url: config.database_url.expose().to_owned(),
             store_url: config.store_url.expose().to_owned(),
+            downloads_url: config.downloads_url.as_ref().map(|url| url.expose().to_owned()),
             public_url: config.public_url.clone(),
             master_key_file: config.master_key_file.clone(),
             tuning: Tuning { app: settings(config, tuning), ..tuning.clone() },
@@ -93,6 +96,7 @@ impl Handover {
             pool,
             sealer,
             store,
+            bucket: bucket(self.downloads_url.as_ref().map(|url| Secret::new(url.as_str())).as_ref())?,
             public_url: self.public_url.clone(),
             mailer: None,
             caller: Caller::default(),
@@ -115,10 +119,11 @@ pub(super) async fn app(config: &Config, tuning: &Tuning, connections: u32) -> R
     pool.migrate().await?;
     let sealer = master_key(config, &pool).await?;
     let store = Location::parse(config.store_url.expose())?;
+    let bucket = bucket(config.downloads_url.as_ref())?;
     let (public_url, mailer) = (config.public_url.clone(), mailer(config)?);
     let caller = Caller::new(Private::parse(&config.webhook_networks).context(|| "reading SITEKEEP_WEBHOOK_NETWORKS")?);
     let (configured, settings) = (Arc::new(config.told()), settings(config, tuning));
-    Ok(App { pool, sealer, store, public_url, mailer, caller, queue: tuning.queue.clone(), settings, configured })
+    Ok(App { pool, sealer, store, bucket, public_url, mailer, caller, queue: tuning.queue.clone(), settings, configured })
 }
 
 /// What is tuned, with what is configured.
@@ -131,9 +136,13 @@ fn settings(config: &Config, tuning: &Tuning) -> Settings {
 /// The app over what is there already; for looking only.
 pub(super) fn with(config: &Config, pool: Pool, sealer: Sealer) -> Result<App> {
     let store = Location::parse(config.store_url.expose())?;
-    let public_url = config.public_url.clone();
+    let (bucket, public_url) = (bucket(config.downloads_url.as_ref())?, config.public_url.clone());
     let (queue, settings, configured) = (queue::Settings::default(), Settings::default(), Arc::new(config.told()));
-    Ok(App { pool, sealer, store, public_url, mailer: None, caller: Caller::default(), queue, settings, configured })
+    Ok(App { pool, sealer, store, bucket, public_url, mailer: None, caller: Caller::default(), queue, settings, configured })
+}
+
+fn bucket(url: Option<&Secret>) -> Result<Option<Bucket>> {
+    url.map(Bucket::at).transpose().map_err(|e| e.context("reading SITEKEEP_DOWNLOADS_URL"))
 }
 
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>> {

@@ -52,6 +52,7 @@ impl Runner for Attempts {
         let handover = Handover {
             database_url: self.handover.database_url.clone(),
             store_url: self.handover.store_url.clone(),
+            downloads_url: self.handover.downloads_url.clone(),
             public_url: self.handover.public_url.clone(),
             master_key_file: self.handover.master_key_file.clone(),
             tuning: self.handover.tuning.clone(),

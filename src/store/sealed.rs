@@ -3,8 +3,7 @@
 use crate::base::error::{Context, Error, Result};
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 
 /// Bytes of an archive that are sealed together, and what the seal adds to them.
 pub(super) const CHUNK: usize = 64 << 10;
@@ -13,6 +12,11 @@ const SEAL: usize = 16;
 /// Bytes on the disk for an archive of this size.
 pub(super) fn length(size: u64) -> u64 {
     size + size.div_ceil(CHUNK as u64) * SEAL as u64
+}
+
+/// Where on the disk the chunk begins that holds this byte of an archive.
+pub(super) fn begin(byte: u64) -> u64 {
+    byte / CHUNK as u64 * (CHUNK + SEAL) as u64
 }
 
 /// Seals with a key that is used for one archive alone: so the number of a chunk is nonce enough.
@@ -46,9 +50,8 @@ fn nonce(number: u64) -> XNonce {
 }
 
 /// An archive that is being read.
-#[derive(Debug)]
 pub struct Reader {
-    file: File,
+    sealed: Box<dyn Read + Send>,
     cipher: Cipher,
     /// The next chunk, and how many bytes follow from there on.
     number: u64,
@@ -58,12 +61,17 @@ pub struct Reader {
     at: usize,
 }
 
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({} bytes from chunk {})", self.left, self.number)
+    }
+}
+
 impl Reader {
-    pub(super) fn new(mut file: File, cipher: Cipher, size: u64, from: u64) -> Result<Self> {
-        let from = from.min(size);
+    /// `sealed` begins at [`begin`] of `from`.
+    pub(super) fn new(sealed: Box<dyn Read + Send>, cipher: Cipher, size: u64, from: u64) -> Result<Self> {
         let number = from / CHUNK as u64;
-        file.seek(SeekFrom::Start(number * (CHUNK + SEAL) as u64)).context(|| "reading the prepared archive")?;
-        let mut reader = Self { file, cipher, number, left: size - number * CHUNK as u64, chunk: Vec::new(), at: 0 };
+        let mut reader = Self { sealed, cipher, number, left: size - number * CHUNK as u64, chunk: Vec::new(), at: 0 };
         if !from.is_multiple_of(CHUNK as u64) {
             reader.next()?;
             reader.at = (from % CHUNK as u64) as usize;
@@ -74,7 +82,7 @@ impl Reader {
     fn next(&mut self) -> Result<()> {
         let length = self.left.min(CHUNK as u64) as usize;
         let mut sealed = vec![0; length + SEAL];
-        self.file.read_exact(&mut sealed).context(|| "reading the prepared archive")?;
+        self.sealed.read_exact(&mut sealed).context(|| "reading the prepared archive")?;
         self.chunk = self.cipher.open(self.number, &sealed)?;
         self.at = 0;
         self.number += 1;

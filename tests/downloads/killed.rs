@@ -33,7 +33,7 @@ fn links(panel: &Panel, backup: &view::Backup) -> Vec<DownloadLink> {
 }
 
 /// Killed there, passed so many times before.
-fn killed_at(panel: &Panel, smtp: &Smtp, backup: &view::Backup, point: &str, action: &str) {
+pub fn killed_at(panel: &Panel, smtp: &Smtp, backup: &view::Backup, point: &str, action: &str) {
     let (letters, before) = (smtp.messages().len(), links(panel, backup).len());
     let (hit, armed) = (at(panel, &format!("{point}.hit")), at(panel, point));
     let _ = std::fs::remove_file(&hit);

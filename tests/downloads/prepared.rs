@@ -25,10 +25,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     headers: ureq::http::HeaderMap,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
@@ -37,7 +37,7 @@ impl Answer {
     }
 }
 
-fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
+pub fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let mut answer = headers.iter().fold(agent.get(url), |request, (name, value)| request.header(*name, *value)).call().unwrap();
     let body = answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
@@ -101,7 +101,7 @@ fn a_download_that_was_cut_goes_on_after_its_link_expired_and_was_renewed() {
         let acme = at.tenant("acme").await;
         let shop = at.add_site("acme", "shop", "test").await;
         let archive = at.things(&shop).await.archive;
-        let store = Store::at(at.scratch.join("repositories/downloads"), at.app.sealer.derive("prepared downloads"), 0);
+        let store = Store::in_folder(at.scratch.join("repositories/downloads"), at.app.sealer.derive("prepared downloads"), 0);
         let name = format!("{archive}.real");
         let mut part = store.begin(&name).unwrap();
         std::io::Write::write_all(&mut part, &bytes).unwrap();

@@ -77,6 +77,7 @@ impl Installation {
             pool,
             sealer: Sealer::ephemeral(),
             store,
+            bucket: None,
             public_url: "http://sitekeep.test".into(),
             mailer: None,
             caller: sitekeep::webhooks::Caller::default(),

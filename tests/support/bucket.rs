@@ -45,6 +45,18 @@ impl Bucket {
         command
     }
 
+    /// As Sitekeep is told of it, with a prefix.
+    pub fn url(&self) -> String {
+        format!("s3+http://key:secret@127.0.0.1:{}/{BUCKET}/down/loads?region=eu-central-1", self.port)
+    }
+
+    /// The keys of everything in the bucket.
+    pub fn keys(&self) -> Vec<String> {
+        let out = super::run(&mut self.aws(&["s3", "ls", "--recursive", &format!("s3://{BUCKET}")]));
+        let text = String::from_utf8(out).expect("it prints text");
+        text.lines().filter_map(|line| line.split_whitespace().nth(3)).map(str::to_owned).collect()
+    }
+
     /// Everything in the bucket, into a folder.
     pub fn fetch(&self, to: &Path) {
         super::run(&mut self.aws(&["s3", "cp", "--recursive", "--only-show-errors", &format!("s3://{BUCKET}"), &to.display().to_string()]));

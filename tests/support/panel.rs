@@ -81,15 +81,26 @@ impl Panel {
         Self::open_with(Scratch::new(), &["serve"], None, &tune.to_string(), &[("SITEKEEP_STORE_URL", &url)])
     }
 
+    /// With prepared downloads in this bucket, and what is tuned in `app` as JSON.
+    pub fn start_with_bucket(url: &str, app: &Value) -> Self {
+        let tune = serde_json::json!({ "queue": { "poll": 0.1, "heartbeat": 1.0 }, "app": app });
+        Self::open_with(Scratch::new(), &["serve"], None, &tune.to_string(), &[("SITEKEEP_DOWNLOADS_URL", url)])
+    }
+
     /// With a mail server, points, the product's own address in letters, and what is tuned in `app` as JSON.
     pub fn start_armed_with_mail(smtp_url: &str, app: &Value) -> Self {
+        Self::start_armed_with_mail_and(smtp_url, app, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_armed_with_mail_and(smtp_url: &str, app: &Value, environment: &[(&str, &str)]) -> Self {
         let scratch = Scratch::new();
         let points = scratch.join("points");
         std::fs::create_dir(&points).expect("a directory can be made");
         let queue = serde_json::json!({ "lease": 4.0, "heartbeat": 0.3, "trust": 3.0, "poll": 0.2, "reap": 0.5, "lost_limit": 1000 });
         let tune = serde_json::json!({ "queue": queue, "app": app, "failpoints": points });
         let more = [("SITEKEEP_SMTP_URL", smtp_url), ("SITEKEEP_MAIL_FROM", "Sitekeep <keep@sitekeep.test>")];
-        Self::open_with(scratch, &["serve"], None, &tune.to_string(), &more)
+        Self::open_with(scratch, &["serve"], None, &tune.to_string(), &[&more[..], environment].concat())
     }
 
     fn open(scratch: Scratch, args: &[&str], database_url: Option<&str>, tuned: &str) -> Self {

@@ -43,10 +43,13 @@ impl Default for Terms {
     }
 }
 
-/// Where archives lie: beside the repositories, which every worker and every server can reach.
+/// Where archives lie: in the bucket that is configured, or beside the repositories; every worker and every server reaches it.
 pub(super) fn store(app: &App) -> Store {
-    let Location::Local(folder) = &app.store;
-    Store::at(folder.join("downloads"), app.sealer.derive("prepared downloads"), app.settings.downloads.reserve)
+    let key = app.sealer.derive("prepared downloads");
+    match (&app.bucket, &app.store) {
+        (Some(bucket), _) => Store::in_bucket(bucket.clone(), key),
+        (None, Location::Local(folder)) => Store::in_folder(folder.join("downloads"), key, app.settings.downloads.reserve),
+    }
 }
 
 /// Queues the preparation of elements of a backup. Of equal wishes one waits or runs at a time: asking again returns that one.

@@ -41,6 +41,7 @@ fn facts(i: &Installation) -> AnyView {
             {row("Listens on", &t.listen)}
             {row("Database", &format!("{}, {}; its schema is {}", i.database, t.database, i.schema))}
             {row("Store", &t.store)}
+            {row("Prepared downloads", t.downloads.as_deref().unwrap_or("beside the repositories"))}
             {row("Data directory", &t.data_dir)}
             {row("Master key", &t.master_key_file)}
             {row("Mail server", &smtp)}
