@@ -144,13 +144,13 @@ impl Bucket {
             if let Some(token) = &token {
                 action.with_continuation_token(token.clone());
             }
-            let text = self.ask(action, "GET", None, &[])?.body_mut().read_to_string();
-            let text = text.map_err(|e| Error::transient(format!("reading from the bucket: {e}")))?;
+            let mut answer = self.ask(action, "GET", None, &[])?;
+            let now = answer.headers().get("date").and_then(|v| v.to_str().ok()).map(str::to_owned);
+            let text = answer.body_mut().read_to_string().map_err(|e| Error::transient(format!("reading from the bucket: {e}")))?;
             let found =
                 ListObjectsV2::parse_response(&text).map_err(|e| Error::permanent(format!("the bucket's list cannot be read: {e}")))?;
-            all.extend(
-                found.contents.iter().filter_map(|o| Some((o.key.strip_prefix(prefix)?.to_owned(), idle(o.last_modified.as_deref())))),
-            );
+            let since = |modified: &Option<String>| idle(now.as_deref(), modified.as_deref());
+            all.extend(found.contents.iter().filter_map(|o| Some((o.key.strip_prefix(prefix)?.to_owned(), since(&o.last_modified)))));
             token = found.next_continuation_token;
             if token.is_none() {
                 return Ok(all);
@@ -165,9 +165,11 @@ impl Bucket {
     }
 }
 
-fn idle(modified: Option<&str>) -> u64 {
+/// Seconds since then; both times are the bucket's own, since its clock need not be ours. 0 where one is not said.
+fn idle(now: Option<&str>, modified: Option<&str>) -> u64 {
+    let now = now.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
     let at = modified.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
-    at.map_or(0, |at| chrono::Utc::now().signed_duration_since(at).num_seconds().max(0).unsigned_abs())
+    now.zip(at).map_or(0, |(now, at)| (now - at).num_seconds().max(0).unsigned_abs())
 }
 
 fn refused(status: u16) -> Error {
@@ -342,6 +344,14 @@ mod tests {
 
     fn wrong(url: &str) -> String {
         Bucket::at(&Secret::new(url)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn how_long_an_object_lies_there_is_told_by_the_buckets_own_clock() {
+        let since = |now: &str, modified: &str| idle(Some(now), Some(modified));
+        assert_eq!(since("Thu, 26 Nov 2026 15:00:10 GMT", "2026-11-26T15:00:00.000Z"), 10);
+        assert_eq!(since("Thu, 26 Nov 2026 15:00:00 GMT", "2026-11-26T15:00:05.000Z"), 0);
+        assert_eq!((since("now", "2026-11-26T15:00:00Z"), idle(None, Some("2026-11-26T15:00:00Z"))), (0, 0));
     }
 
     #[test]
