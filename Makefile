@@ -11,7 +11,7 @@ demo:
 
 ## Everything but what takes long; installs what is missing when it runs as root.
 test: tools
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 
 ## Form, lints, licences and known faults of dependencies. `make check OFFLINE=1` leaves out the list of known faults.
 check: $(DENY)

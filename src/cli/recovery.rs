@@ -7,7 +7,7 @@ use crate::domain::view;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Show that you have a site's recovery key, so that it counts as protected
+/// Show that you have a site's recovery key
 ///
 /// Owners of the tenant and administrators can. The key is the one line of the file that the dashboard gives, or that
 /// `recovery:key --out` wrote on the server.

@@ -23,7 +23,7 @@ pub fn page(shell: Shell, p: EnvironmentPage) -> String {
                 <h1>{o.card.title()}" "<span id="state" data-part="">{state(if o.card.running.is_some() { "running" } else { o.card.health.word() })}</span></h1>
                 {actions(o)}
             </div>
-            {o.url.clone().map(|url| html! { <p class="soft"><a href=url.clone() rel="noreferrer noopener">{url.clone()}</a></p> })}
+            {beside(o)}
             {locked(o)}
             <p id="proof" data-part="">"Restore drill: "{super::drills::badge(&o.badge)}</p>
             <div class="stack" id="standing" data-part="">{figures(o)}{strip(&o.days)}</div>
@@ -33,6 +33,15 @@ pub fn page(shell: Shell, p: EnvironmentPage) -> String {
             {o.rights.may(Right::Create).then(|| create::dialog(o))}
         }
     })
+}
+
+/// Where the site is, and its recovery key: once that is confirmed it is seldom wanted.
+fn beside(o: &Overview) -> Option<AnyView> {
+    let url = o.url.clone().map(|url| html! { <a href=url.clone() rel="noreferrer noopener">{url.clone()}</a> });
+    let key = (o.rights.may(Right::Manage) && o.removed.is_none() && o.card.key_confirmed)
+        .then(|| html! { <a href=paths::recovery_key(&o.site_id)>"Recovery key"</a> });
+    let between = (url.is_some() && key.is_some()).then_some(" · ");
+    (url.is_some() || key.is_some()).then(|| html! { <p class="soft">{url}{between}{key}</p> })
 }
 
 /// How its space grew; nothing before there are two days of it.
@@ -57,10 +66,8 @@ fn actions(o: &Overview) -> AnyView {
     let administer = (o.rights.may(Right::Administer) && o.removed.is_none())
         .then(|| html! { <a class="button" href=paths::administer(&o.card.id)>"Settings"</a> });
     let schedule = o.removed.is_none().then(|| html! { <a class="button" href=paths::schedule(&o.card.id)>"Schedule"</a> });
-    let key = (o.rights.may(Right::Manage) && o.removed.is_none() && o.card.key_confirmed)
-        .then(|| html! { <a class="button" href=paths::recovery_key(&o.site_id)>"Recovery key"</a> });
     let drill = (o.rights.may(Right::Create) && o.last_good_id.is_some()).then(|| super::drills::run(&o.card.id, None, "Run a drill now"));
-    html! { <div class="actions">{administer}{key}{schedule}{drill}{restore}{create}</div> }
+    html! { <div class="actions">{administer}{schedule}{drill}{restore}{create}</div> }
 }
 
 fn locked(o: &Overview) -> AnyView {
