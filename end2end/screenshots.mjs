@@ -153,6 +153,7 @@ async function every(browser, at, out) {
   const t = `/tenants/${tenant.id}`;
   cli(at, "backup:drill", "garden.live");
   const [drill] = await api(at, `${e}/drills`);
+  const site = (await api(at, "/sites")).find((s) => s.name === "garden");
   const preview = `${e}/restore/preview?backup=${chosen.id}&to=${live.id}&element=code&element=database&element=files`;
   const pages = {
     fleet: "/", "fleet-nothing": "/?q=zzz", environment: e, "environment-trash": `${e}?trash=1`, "environment-filtered": `${e}?state=failed`,
@@ -162,6 +163,7 @@ async function every(browser, at, out) {
     retention: `${e}/retention`, "retention-tried": `${e}/retention?preview=1&on_demand=keep_last&on_demand.keep_last.count=1`,
     tenant: t, "tenant-schedule": `${t}/schedule`, "tenant-retention": `${t}/retention`, alarms: `${t}/alarms`, "admin-plan": `/admin${t}/plan`,
     "admin-environment": `/admin${e}`, "admin-remove": `/admin${e}/remove`,
+    "recovery-key": `/sites/${site.id}/recovery-key`,
     drill: drill && `/drills/${drill.id}`, "inside": `/backups/${chosen.id}/browse?element=files&path=files`, "compare": `/backups/${chosen.id}/compare`, "compare-live": `/backups/${chosen.id}/compare?with=live`, "inside-tables": `/backups/${chosen.id}/browse?element=database`,
     account: "/account", "second-factor": "/account/second-factor", tenants: "/tenants", nowhere: "/nowhere",
     ...Object.fromEntries(["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => [`admin-${p.replace("/", "-")}`, `/admin/${p}`])),
