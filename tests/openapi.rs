@@ -111,7 +111,19 @@ fn a_fuzzer_finds_no_error_of_the_server_and_no_answer_that_is_not_as_described(
     let out = Command::new(home.join("bin/schemathesis"))
         .args(["run", "--url", &format!("{}/api/v1", panel.server.url), "--header", &format!("Authorization: Bearer {}", panel.token())])
         .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", "7", "--workers", "2", "--no-color"])
+        .args([
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            EXAMPLES,
+            "--seed",
+            "7",
+            "--workers",
+            "1",
+            "--request-timeout",
+            "120",
+            "--no-color",
+        ])
         .args(["--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"])
         .arg(&file)
         .current_dir(panel.scratch.path())

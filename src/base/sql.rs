@@ -53,6 +53,8 @@ pub struct Pool {
     told: Arc<Mutex<Option<(Millis, Instant)>>>,
 }
 
+const CLOCK: &str = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+
 /// A connection to a server that was used so short a time ago is still there, and what its clock said then is still right.
 const TRUSTED: Duration = Duration::from_secs(1);
 
@@ -145,11 +147,19 @@ impl Pool {
         if self.kind == Kind::Sqlite || self.clock.is_fixed() {
             return Ok(self.clock.now());
         }
-        let now: i64 =
-            sqlx::query_scalar("select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)").fetch_one(&self.inner).await?;
+        let now: i64 = sqlx::query_scalar(CLOCK).fetch_one(&self.inner).await?;
         let now = Millis(now);
         *self.told.lock().expect("no one panics while holding it") = Some((now, Instant::now()));
         Ok(now)
+    }
+
+    /// The same within a transaction: for who had to wait in it, and must not say when it began to wait.
+    pub async fn now_in(&self, conn: &mut Conn) -> Result<Millis> {
+        if self.kind == Kind::Sqlite || self.clock.is_fixed() {
+            return Ok(self.clock.now());
+        }
+        let now: i64 = sqlx::query_scalar(CLOCK).fetch_one(conn).await?;
+        Ok(Millis(now))
     }
 
     /// The same for who only reads: as the database said it within the last second, and carried on from there by our own

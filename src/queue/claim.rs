@@ -97,7 +97,7 @@ pub async fn claim(pool: &Pool, worker: &str, settings: &Settings) -> Result<Opt
 pub(super) async fn claim_up_to(pool: &Pool, worker: &str, settings: &Settings, last: JobClass) -> Result<Option<Claimed>> {
     let now = pool.now().await?;
     let claimed = match anybody(pool, now, settings, last).await? {
-        true => take(pool, now, worker, settings, last).await?,
+        true => take(pool, worker, settings, last).await?,
         false => None,
     };
     if claimed.is_none() {
@@ -118,10 +118,12 @@ async fn anybody(pool: &Pool, now: Millis, settings: &Settings, last: JobClass) 
     Ok(found.is_some())
 }
 
-async fn take(pool: &Pool, now: Millis, worker: &str, settings: &Settings, last: JobClass) -> Result<Option<Claimed>> {
+async fn take(pool: &Pool, worker: &str, settings: &Settings, last: JobClass) -> Result<Option<Claimed>> {
     let token = chance::word(26);
     let mut tx = pool.begin().await?;
     stand_in_line(pool.kind(), &mut tx).await?;
+    // Not before: what one has waited for would seem to have ended after this began.
+    let now = pool.now_in(&mut tx).await?;
     let row: Option<JobRow> = sqlx::query_as(pool.text(TAKE))
         .bind(now.0)
         .bind(last.place())
