@@ -18,7 +18,7 @@ use ureq::http;
 /// Bytes of one object: what is held in memory while an archive is written.
 const PIECE: usize = 8 << 20;
 const WHOLE: &str = "whole";
-/// How long a signature is good: as long as one object may take.
+/// How long a signature is good, and how long one object may take: 8 MiB by then, or the bucket has gone to sleep.
 const SIGNED: Duration = Duration::from_secs(900);
 /// Pauses between tries of one request.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4)];
@@ -71,6 +71,7 @@ impl Bucket {
         let bucket = rusty_s3::Bucket::new(url, UrlStyle::Path, name, region).map_err(|e| wrong(&e.to_string()))?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
         let config = config.timeout_connect(Some(Duration::from_secs(10))).timeout_recv_response(Some(Duration::from_secs(60)));
+        let config = config.timeout_send_body(Some(SIGNED)).timeout_recv_body(Some(SIGNED));
         Ok(Self { bucket, credentials: Credentials::new(key, secret), prefix, agent: config.build().new_agent() })
     }
 
