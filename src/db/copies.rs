@@ -18,27 +18,28 @@ pub struct Copy {
     pub message: Option<String>,
 }
 
+/// Some of them, newest first.
+macro_rules! copies {
+    ($which:literal) => {
+        concat!("select id, began_at, finished_at, snapshot, row_count, bytes, stored, message from catalogue_copies ", $which)
+    };
+}
+
 /// Newest first.
 pub async fn newest(conn: &mut Conn, limit: i64) -> Result<Vec<Copy>> {
-    let sql = "
-        select id, began_at, finished_at, snapshot, row_count, bytes, stored, message
-        from catalogue_copies order by began_at desc, id desc limit $1";
+    let sql = copies!("order by began_at desc, id desc limit $1");
     Ok(rows(sql).bind(limit).fetch_all(conn).await?)
 }
 
 /// The newest whole one.
 pub async fn good(conn: &mut Conn) -> Result<Option<Copy>> {
-    let sql = "
-        select id, began_at, finished_at, snapshot, row_count, bytes, stored, message
-        from catalogue_copies where snapshot is not null order by began_at desc, id desc limit 1";
+    let sql = copies!("where snapshot is not null order by began_at desc, id desc limit 1");
     Ok(rows(sql).fetch_optional(conn).await?)
 }
 
 /// Whole ones beyond the newest `keep`.
 pub async fn beyond(conn: &mut Conn, keep: i64) -> Result<Vec<Copy>> {
-    let sql = "
-        select id, began_at, finished_at, snapshot, row_count, bytes, stored, message
-        from catalogue_copies where snapshot is not null order by began_at desc, id desc limit 1000 offset $1";
+    let sql = copies!("where snapshot is not null order by began_at desc, id desc limit 1000 offset $1");
     Ok(rows(sql).bind(keep).fetch_all(conn).await?)
 }
 
