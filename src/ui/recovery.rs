@@ -49,8 +49,9 @@ fn standing(key: &RecoveryKey) -> AnyView {
 }
 
 fn download(key: &RecoveryKey, wrong: Problem) -> AnyView {
+    let title = if key.confirmed.is_some() { "Download it again" } else { "1. Download it" };
     html! {
-        <section class="stack" id="download"><h2>"1. Download it"</h2>
+        <section class="stack" id="download"><h2>{title}</h2>
             {problem(wrong)}
             <form class="form" method="post" action=format!("{}#download", paths::recovery_key(&key.site_id))>
                 {present("key-password", "password")}
