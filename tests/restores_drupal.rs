@@ -17,10 +17,12 @@ fn round_trip(keep: &Keep, more: &[&str], new_database: bool) {
     let damaged = State::of(&site);
     assert!(damaged.page.says("Damaged painting") && damaged.page.says("Forged") && damaged.page.says("private papers: 2"));
     let visitors = Visitors::at(&site.url);
-    let restore = keep.restore("gallery.live", &[]);
+    let restore = keep.restore_held_at("restore.trees.exchanged", "gallery.live", &[], || {
+        let page = site.page();
+        assert!(page.status == 503 && page.says("is being restored"), "visitors are kept out meanwhile: {page:?}");
+    });
     let seen = visitors.stop();
     assert!(seen.iter().all(|p| [200, 503].contains(&p.status)), "{seen:?}");
-    assert!(seen.iter().any(|p| p.status == 503 && p.says("is being restored")), "visitors were kept out meanwhile: {seen:?}");
     healthy.assert_restored(&site, "restored");
     assert_eq!(database_in_use(&site) != site.database.name, new_database);
     if new_database {

@@ -186,9 +186,10 @@ fn chosen_parts_of_a_shop_come_back_alone_and_the_undo_is_exact() {
     let damaged = State::of(&shop);
     let chosen = ["index.php", "wp-content/themes/twentytwentyone", "wp-content/uploads/odd/relative", "wp-content/uploads/odd/private"];
     let only: Vec<String> = chosen.iter().map(|path| format!("--path={path}")).chain([format!("--backup={backup}")]).collect();
-    let visitors = Visitors::at(&shop.url);
-    let restore = keep.restore("shop.live", &only.iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(visitors.stop().iter().any(|p| format!("{p:?}").contains("503")), "visitors were kept out meanwhile");
+    let only: Vec<&str> = only.iter().map(String::as_str).collect();
+    let restore = keep.restore_held_at("restore.trees.exchanged", "shop.live", &only, || {
+        assert_eq!(shop.page().status, 503, "visitors are kept out meanwhile");
+    });
     let now = files(&shop);
     let inside = |name: &str| chosen.iter().any(|path| name == *path || name.starts_with(&format!("{path}/")));
     now.clone().only(inside).assert_same(&healthy.files.clone().only(inside), "what was chosen");

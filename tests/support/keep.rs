@@ -5,11 +5,12 @@ use super::mariadb::Mariadb;
 use super::restic::Restic;
 use super::server::{PROGRAM, Server, data_dir};
 use super::wordpress::Wordpress;
-use super::{Scratch, run, write};
+use super::{Scratch, run, wait_for, write};
 use serde_json::Value;
 use sitekeep::base::secret::{Place, Sealer};
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// The tenant of every site here.
 pub const TENANT: &str = "acme";
@@ -36,8 +37,10 @@ impl Keep {
     pub fn start_with(environment: &[(&str, &str)]) -> Self {
         let scratch = Scratch::new();
         let data = data_dir(&scratch);
-        let tune = scratch.join("tune.json");
-        write(&tune, r#"{"queue": {"poll": 0.1, "heartbeat": 0.5}, "app": {"probe_tries": 2}}"#);
+        let (tune, points) = (scratch.join("tune.json"), scratch.join("points"));
+        std::fs::create_dir(&points).expect("a directory can be made");
+        let queue = serde_json::json!({ "poll": 0.1, "heartbeat": 0.5 });
+        write(&tune, serde_json::json!({ "queue": queue, "app": { "probe_tries": 2 }, "failpoints": points }).to_string());
         let tune = tune.display().to_string();
         run(Command::new(PROGRAM)
             .args(["setup", "--email", "admin@example.test", "--token-out"])
@@ -152,6 +155,19 @@ impl Keep {
     pub fn restore(&self, environment: &str, more: &[&str]) -> Value {
         let done = self.data(&[&["backup:restore", environment, "--yes"], more].concat());
         self.data(&["restore:info", &text(&done["id"])])
+    }
+    /// The same; while it stands still between two of its steps, at a point of `base::failpoint`, `look` is called.
+    #[track_caller]
+    pub fn restore_held_at(&self, point: &str, environment: &str, more: &[&str], look: impl FnOnce()) -> Value {
+        let file = |suffix: &str| self.scratch.join("points").join(format!("{point}{suffix}"));
+        write(file(""), "wait");
+        std::thread::scope(|scope| {
+            let restore = scope.spawn(|| self.restore(environment, more));
+            wait_for("the restore stands still", Duration::from_secs(60), || file(".hit").exists() || restore.is_finished());
+            look();
+            write(file(".go"), "");
+            restore.join().expect("the restore succeeds")
+        })
     }
     /// An undo that succeeds, of a restore or of another undo.
     #[track_caller]
