@@ -8,6 +8,7 @@ mod bad_input;
 mod bench;
 mod browse;
 mod bucket;
+mod by_hand;
 mod catalogue;
 mod compare;
 mod crashes;

@@ -156,6 +156,18 @@ impl Panel {
         ours(args, &self.server.data, &self.environment).spawn().expect("our own program starts")
     }
 
+    /// A shell of the user that runs the server, in a home of its own; it finds the program, and `tools` before others.
+    pub fn shell(&self, home: &Path, tools: &[PathBuf]) -> Command {
+        let mut shell = Command::new("bash");
+        prepare(&mut shell, &self.server.data, &self.environment);
+        let theirs = tools.iter().map(PathBuf::as_path).chain([Path::new(PROGRAM)]).filter_map(Path::parent);
+        let path = std::env::var("PATH").unwrap_or_default();
+        let all = theirs.map(Path::to_path_buf).chain(std::env::split_paths(&path));
+        shell.env("PATH", std::env::join_paths(all).expect("directories have no colon")).env("HOME", home).current_dir(home);
+        shell.env("SITEKEEP_URL", &self.server.url).env("SITEKEEP_TOKEN_FILE", &self.server.token_file);
+        shell
+    }
+
     /// A worker beside the server, on the same data.
     pub fn worker(&self, name: &str) -> Running {
         self.worker_with(name, &[])
