@@ -234,6 +234,16 @@ fn one_of_each(app: &App, name: &str) -> Vec<(Letter, &'static str, Vec<&'static
             "{}.live: your download is ready",
             vec!["12.3 MB", "/d/secret-4", "5eaf", "until 2026-11-22 03:00:00 UTC", "/backups/bak_2"],
         ),
+        (
+            Letter::CatalogueLate {
+                to: to("late"),
+                newest: Some(NOW.plus(-3 * Millis::DAY)),
+                failed: Some("the disk is full".into()),
+                url: page("admin/stores"),
+            },
+            "Sitekeep: its own catalogue is not being copied",
+            vec!["was made on 2026-11-18 03:00:00 UTC", "Why the last one failed: the disk is full", "catalogue:backup", "/admin/stores"],
+        ),
         (test_letter("test@example.test"), "Sitekeep: a letter arrives", vec!["They do."]),
     ]
 }

@@ -86,6 +86,12 @@ pub async fn count_administrators(conn: &mut Conn) -> Result<i64> {
     Ok(rows::<(i64,)>(sql).fetch_one(conn).await?.0)
 }
 
+/// The addresses of the administrators who are active.
+pub async fn administrators(conn: &mut Conn) -> Result<Vec<String>> {
+    let sql = "select email from accounts where administrator = 1 and state = 'active' order by email";
+    Ok(rows::<(String,)>(sql).fetch_all(conn).await?.into_iter().map(|(email,)| email).collect())
+}
+
 /// Can any administrator sign in with a password?
 pub async fn any_administrator_with_password(conn: &mut Conn) -> Result<bool> {
     let sql = "select id from accounts where administrator = 1 and state = 'active' and password_hash is not null limit 1";

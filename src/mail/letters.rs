@@ -123,6 +123,13 @@ pub enum Letter {
         until: Millis,
         url: String,
     },
+    /// Sitekeep's own catalogue was not copied in time. `newest`: the copy there is.
+    CatalogueLate {
+        to: String,
+        newest: Option<Millis>,
+        failed: Option<String>,
+        url: String,
+    },
     Test {
         to: String,
     },
@@ -255,6 +262,7 @@ impl Letter {
             | Self::PurgeAhead { to, .. }
             | Self::RulesChanged { to, .. }
             | Self::RetentionHeld { to, .. }
+            | Self::CatalogueLate { to, .. }
             | Self::Test { to } => to,
         }
     }
@@ -276,6 +284,7 @@ impl Letter {
             Self::PurgeAhead { .. } => "purge_ahead",
             Self::RulesChanged { .. } => "rules_changed",
             Self::RetentionHeld { .. } => "retention_held",
+            Self::CatalogueLate { .. } => "catalogue_late",
             Self::Test { .. } => "test",
         }
     }
@@ -302,6 +311,7 @@ impl Letter {
             }
             Self::RulesChanged { what, .. } => format!("{what}: the rules of what is kept were changed"),
             Self::RetentionHeld { environment, .. } => format!("{environment}: most backups would go at once"),
+            Self::CatalogueLate { .. } => "Sitekeep: its own catalogue is not being copied".into(),
             Self::Test { .. } => "Sitekeep: a letter arrives".into(),
         })
     }

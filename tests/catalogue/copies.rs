@@ -3,12 +3,15 @@
 use super::on_both;
 use crate::support::app::{Installation, backup_row};
 use serde_json::Value;
+use sitekeep::app::catalogue;
+use sitekeep::base::clock::{Clock, Millis};
 use sitekeep::base::sql::Kind;
 use sitekeep::db;
 use sitekeep::db::backups::BackupElement;
 use sitekeep::db::copy::Table;
 use sitekeep::domain::element::Element;
 use sitekeep::domain::ids::{BackupId, CopyId, TenantId};
+use sitekeep::domain::rights::Role;
 
 type Rows = Vec<(Table, Vec<Value>)>;
 
@@ -179,4 +182,42 @@ fn copies_are_listed_newest_first_and_the_oldest_are_beyond_what_is_kept() {
         db::copies::drop_row(&mut tx, &ids[1]).await.unwrap();
         assert_eq!(db::copies::beyond(&mut tx, 1).await.unwrap().len(), 1);
     });
+}
+
+#[test]
+fn administrators_hear_once_that_the_catalogue_was_not_copied_for_two_days() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        runtime.block_on(async {
+            let clock = Clock::fixed(Millis(1_795_230_000_000));
+            let at = Installation::with_clock(kind, clock.clone()).await;
+            at.member("owner@example.test", &[(&at.tenant("acme").await, Role::Owner)]).await;
+            at.add_site("acme", "shop", "live").await;
+            let kept = at.scratch.join("repositories");
+            let _ = std::fs::remove_dir_all(&kept);
+            std::fs::write(&kept, "no directory").unwrap();
+            let told = async || {
+                let mut conn = at.app.pool.get().await.unwrap();
+                db::letters::list(&mut conn, 50).await.unwrap().into_iter().filter(|l| l.kind == "catalogue_late").collect::<Vec<_>>()
+            };
+            assert!(catalogue::due(&at.app).await.is_err(), "there is no place for a copy");
+            assert!(told().await.is_empty(), "one failure is no news yet");
+            for _ in 0..2 {
+                clock.advance(2 * Millis::DAY + 1);
+                assert!(catalogue::due(&at.app).await.is_err());
+            }
+            let letters = told().await;
+            let administrators = db::accounts::administrators(&mut *at.app.pool.get().await.unwrap()).await.unwrap();
+            assert_eq!(administrators, ["admin@example.test"]);
+            assert_eq!(letters.iter().map(|l| l.to_address.as_str()).collect::<Vec<_>>(), ["admin@example.test"], "once, and no owner");
+            std::fs::remove_file(&kept).unwrap();
+            clock.advance(Millis::DAY);
+            assert!(catalogue::due(&at.app).await.unwrap(), "the way is free");
+            std::fs::rename(&kept, at.scratch.join("elsewhere")).unwrap();
+            std::fs::write(&kept, "no directory").unwrap();
+            clock.advance(3 * Millis::DAY);
+            assert!(catalogue::due(&at.app).await.is_err());
+            assert_eq!(told().await.len(), 2, "it is late anew");
+        });
+    }
 }

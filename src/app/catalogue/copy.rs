@@ -4,6 +4,7 @@
 use super::lines::{self, Written};
 use super::{NAME, opened_or_made, place};
 use crate::app::access::{self, Actor};
+use crate::app::letters::{self, Letter};
 use crate::app::{App, servers};
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -28,10 +29,32 @@ const KEPT: i64 = 30;
 /// How long packs that nobody needs stay, and how much is packed anew at a time.
 const PRUNING: Pruning = Pruning { keep_marked: 2 * Millis::DAY, repack: 64 << 20 };
 
-/// Makes one where one is due. Whoever of several processes is first makes it.
+/// Makes one where one is due. Whoever of several processes is first makes it. Where there should have been one long ago,
+/// administrators are told, once for each copy that is the newest.
 pub async fn due(app: &App) -> Result<bool> {
-    let Some(id) = claim(app).await? else { return Ok(false) };
-    made(app, &id).await.map(|()| true)
+    let made = match claim(app).await? {
+        Some(id) => made(app, &id).await.map(|()| true),
+        None => Ok(false),
+    };
+    tell_if_late(app).await?;
+    made
+}
+
+async fn tell_if_late(app: &App) -> Result<()> {
+    let standing = standing(app).await?;
+    if !standing.late {
+        return Ok(());
+    }
+    let newest = standing.newest.as_ref().map(|c| c.at);
+    let (now, mut tx) = (app.pool.now().await?, app.pool.begin().await?);
+    for to in db::accounts::administrators(&mut tx).await? {
+        let unique = format!("catalogue-late:{}:{to}", newest.map_or(0, |at| at.0));
+        let url = format!("{}/admin/stores", app.public_url);
+        let letter = Letter::CatalogueLate { to, newest, failed: standing.failed.clone(), url };
+        letters::send(&mut tx, app, now, None, &letter, Some(unique)).await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Makes it, or notes why there is none.
