@@ -7,6 +7,7 @@
 //! The room must never know of what something is an archive, and never write over what lies there. To add another kind of
 //! place: an implementation of [`Place`]; nobody else knows where an archive lies.
 
+mod behind;
 mod bucket;
 mod folder;
 mod sealed;
@@ -21,6 +22,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use behind::behind;
 pub use bucket::Bucket;
 pub use sealed::Reader;
 

@@ -30,7 +30,7 @@ use crate::domain::ids::{ArchiveId, BackupId, DownloadId, SiteId, TenantId};
 use crate::domain::rights::Right;
 use crate::engine::Repository;
 use crate::queue::{self, Outcome};
-use crate::store::Whole;
+use crate::store::{Whole, behind};
 use std::io::Write;
 
 /// What an attempt works on.
@@ -129,7 +129,7 @@ async fn stored(
         .blocking(move |watch| {
             let mut part = store.begin(&name)?;
             failpoint::hit(format_args!("download.part.begun"))?;
-            write(&mut part, watch)?;
+            behind(&mut part, |out| write(out, watch))?;
             part.finish()
         })
         .await
