@@ -20,7 +20,13 @@ pub struct Postgres {
     running: Mutex<Running>,
     scratch: Scratch,
     owner: Identity,
+    settings: &'static [&'static str],
 }
+
+/// Without waiting for the disk: what a test kills is the process, never the machine.
+const QUICK: &[&str] = &["listen_addresses=127.0.0.1", "shared_buffers=32MB", "max_connections=60", "fsync=off", "full_page_writes=off"];
+/// As people have it.
+const DURABLE: &[&str] = &["listen_addresses=127.0.0.1", "shared_buffers=128MB", "max_connections=60"];
 
 impl Postgres {
     /// The server of this run.
@@ -31,6 +37,15 @@ impl Postgres {
 
     /// A server of the test's own, in about a second. It refuses root, so it runs as `postgres`.
     pub fn start() -> Self {
+        Self::start_with(QUICK)
+    }
+
+    /// The same, and what was committed is on the disk: for figures.
+    pub fn start_durable() -> Self {
+        Self::start_with(DURABLE)
+    }
+
+    fn start_with(settings: &'static [&'static str]) -> Self {
         let scratch = Scratch::new();
         let owner = user_or_self("postgres");
         let dir = scratch.dir_of("postgres", &owner);
@@ -38,9 +53,9 @@ impl Postgres {
         init.current_dir(&dir).arg("-D").arg(dir.join("data")).args(["-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-U", "postgres"]);
         super::run(init.args(["--auth-local=trust", "--auth-host=scram-sha-256"]));
         let port = free_port();
-        let running = Mutex::new(launch(&scratch, &owner, port));
+        let running = Mutex::new(launch(&scratch, &owner, port, settings));
         let administrator = Login { user: "keeper".into(), password: chance::word(24) };
-        let server = Self { port, socket: dir, administrator, running, scratch, owner };
+        let server = Self { port, socket: dir, administrator, running, scratch, owner, settings };
         server.wait();
         let Login { user, password } = &server.administrator;
         server.sql("postgres", &format!("create role {user} login createdb createrole password '{password}'"));
@@ -115,7 +130,7 @@ impl Postgres {
     /// Starts it again on its data and its port, after it was killed.
     pub fn start_again(&self) {
         self.process().kill_all();
-        *self.process() = launch(&self.scratch, &self.owner, self.port);
+        *self.process() = launch(&self.scratch, &self.owner, self.port, self.settings);
         self.wait();
     }
 
@@ -126,12 +141,11 @@ impl Postgres {
     }
 }
 
-fn launch(scratch: &Scratch, owner: &Identity, port: u16) -> Running {
+fn launch(scratch: &Scratch, owner: &Identity, port: u16, settings: &[&str]) -> Running {
     let dir = scratch.join("postgres");
     let mut command = daemon_as(owner, binary("postgres"));
     command.current_dir(&dir).arg("-D").arg(dir.join("data")).arg("-k").arg(&dir).args(["-p", &port.to_string()]);
-    // Without waiting for the disk: what is killed here is the process, never the machine.
-    for setting in ["listen_addresses=127.0.0.1", "shared_buffers=32MB", "fsync=off", "full_page_writes=off", "max_connections=60"] {
+    for setting in settings {
         command.args(["-c", setting]);
     }
     // SIGQUIT: it ends at once and still gives its shared memory back.
