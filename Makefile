@@ -1,6 +1,6 @@
 # Sitekeep: what a developer types. `make test` is all that a change has to pass.
 .DEFAULT_GOAL := test
-.PHONY: demo test check bench browser faults tools screenshots
+.PHONY: demo test check bench browser faults faults-report tools screenshots
 
 # Only in target/: nothing of it is installed on the machine.
 DENY := target/tools/bin/cargo-deny
@@ -31,7 +31,12 @@ browser: tools
 
 ## Every fault at every step: hours, not minutes. Not --release: that has no points to interrupt it at.
 faults: tools
-	cargo test --locked --test sitekeep -- --ignored --nocapture --test-threads=1 faults
+	cargo test --locked --no-fail-fast --lib --test sitekeep -- --ignored --nocapture --test-threads=1 faults_
+	@$(MAKE) --no-print-directory faults-report
+
+## What of that was run so far, into docs/reliability.md. A run that was stopped goes on where it stopped.
+faults-report:
+	cargo test --locked --test sitekeep -- --ignored --nocapture tell_what_was_run_in_docs_reliability
 
 ## The pictures of the README, from a demo that is started for it.
 screenshots: tools

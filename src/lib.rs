@@ -24,3 +24,8 @@ pub mod webhooks;
 pub mod domain;
 // floor 0
 pub mod base;
+
+/// Long forms of tests write down what they did in one way, here and in `tests/faults`.
+#[cfg(test)]
+#[path = "../tests/faults/trials.rs"]
+mod trials;

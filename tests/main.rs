@@ -17,6 +17,7 @@ mod doctor;
 mod downloads;
 mod drills;
 mod end2end;
+mod faults;
 mod house;
 mod letters;
 mod openapi;

@@ -312,6 +312,40 @@ fn damage_that_is_found_by_reading_back_is_an_alarm_until_a_whole_round_finds_no
     });
 }
 
+#[test]
+fn what_damage_took_is_brought_back_by_the_next_backup_and_until_then_it_is_an_alarm() {
+    block_on(async {
+        let mut w = World::new().await;
+        let old = w.back_up().await;
+        let open = async |w: &World| {
+            let all = alarms::list(&w.at.app, &w.owner, &w.tenant).await.unwrap();
+            all.into_iter().filter(|a| a.closed.is_none() && a.cause == Cause::Check).map(|a| a.message).collect::<Vec<_>>()
+        };
+        for pack in files_below(&w.repository(&w.tenant).await.join("data")) {
+            let sound = std::fs::read(&pack).unwrap();
+            write(&pack, &sound[..sound.len() / 2]);
+        }
+        w.days(3).await;
+        assert_eq!(open(&w).await.len(), 1, "what was taken out of the index is still wanting");
+        assert!(backups::verify(&w.at.app, &w.owner, &old).await.is_err());
+        // The same site as before: what was lost is stored again under its old names.
+        let (made, _) = backups::create(&w.at.app, &w.owner, &w.id, &CreateBackup::default(), None).await.unwrap();
+        w.work().await;
+        for id in [&old, &BackupId(made.id)] {
+            backups::verify(&w.at.app, &w.owner, id).await.unwrap();
+        }
+        w.days(3).await;
+        assert!(open(&w).await.is_empty(), "{:?}", open(&w).await);
+        let restic = Restic::open(&w.repository(&w.tenant).await, &w.password(&w.tenant).await);
+        restic.check();
+    });
+}
+
+fn files_below(dir: &std::path::Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
 fn a_file_below(dir: &std::path::Path) -> PathBuf {
     let mut all = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
     all.find_map(|path| if path.is_file() { Some(path) } else { std::fs::read_dir(&path).ok()?.flatten().map(|e| e.path()).next() })

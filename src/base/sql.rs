@@ -83,6 +83,9 @@ impl Pool {
                     if kind == Kind::Postgres && seen.idle_for > TRUSTED {
                         sqlx::Connection::ping(conn).await?;
                     }
+                    if kind == Kind::Sqlite && sqlx::Connection::is_in_transaction(conn) {
+                        return is_taken_back(conn).await;
+                    }
                     Ok(true)
                 })
             })
@@ -248,6 +251,14 @@ impl Pool {
     }
 }
 
+/// On a full disk SQLite takes a transaction back by itself. The driver, which then has nothing to take back, counts that
+/// transaction as open for ever, and would never begin another one: such a connection is given up for a new one.
+async fn is_taken_back(conn: &mut Conn) -> sqlx::Result<bool> {
+    // A transaction that was only just dropped is taken back on the driver's own thread: the answer comes after that.
+    sqlx::Connection::ping(conn).await?;
+    Ok(!sqlx::Connection::is_in_transaction(conn))
+}
+
 /// The error of a first connection, with what people can do about it.
 fn cannot_connect(e: sqlx::Error) -> Error {
     let e = match &e {
@@ -289,5 +300,31 @@ fn database_class(code: &str, message: &str) -> Class {
         Class::Permanent
     } else {
         Class::Internal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::chance;
+
+    #[tokio::test]
+    async fn a_transaction_that_found_the_disk_full_spoils_no_connection_for_the_next_one() {
+        let path = std::env::temp_dir().join(format!("sitekeep-sql-{}.db", chance::word(10)));
+        let pool = Pool::connect(&format!("sqlite://{}?mode=rwc", path.display()), 1, Clock::system()).await.unwrap();
+        pool.get().await.unwrap().execute("create table filled (bytes bytea)").await.unwrap();
+        // What a full disk does, on one connection.
+        pool.get().await.unwrap().execute("pragma max_page_count = 20").await.unwrap();
+        let mut tx = pool.begin().await.unwrap();
+        let full = tx.execute("insert into filled values (zeroblob(1000000))").await.unwrap_err();
+        assert_eq!(Error::from(full).class(), Class::Resource);
+        drop(tx);
+        let mut tx = pool.begin().await.unwrap();
+        tx.execute("insert into filled values (zeroblob(10))").await.unwrap();
+        tx.commit().await.unwrap();
+        pool.close().await;
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+        }
     }
 }

@@ -96,11 +96,12 @@ pub async fn pause(conn: &mut Conn, tenant: &TenantId, site: &SiteId, until: Mil
     Ok(())
 }
 
-/// A part of it was read back, up to `after`; all of it when there is none.
+/// A part of it was read back, up to `after`; all of it when there is none. Damage is a matter for the next clean-up.
 pub async fn checked(conn: &mut Conn, now: Millis, tenant: &TenantId, id: &str, after: Option<&str>, damaged: Option<&str>) -> Result<()> {
     let sql = "
         update repositories
         set check_at = $3, check_after = $4, damaged = $5,
+            clean_up_at = case when $5 is null then clean_up_at else $3 end,
             check_began_at = case when $4 is null then null else coalesce(check_began_at, $3) end,
             checked_at = case when $4 is null then $3 else checked_at end
         where tenant_id = $1 and id = $2";

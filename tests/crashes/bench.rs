@@ -2,11 +2,13 @@
 
 use super::site::{Site, State};
 use crate::support::drupal::Drupal;
+use crate::support::mariadb::Database;
+use crate::support::postgres::Postgres;
 use crate::support::server::{PROGRAM, Server};
 use crate::support::sqlite_site::SqliteSite;
 use crate::support::{Scratch, run, run_with_input, wait_for};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +18,9 @@ pub struct Bench {
     pub data: PathBuf,
     pub points: PathBuf,
     pub tune: String,
+    pub environment: Vec<(String, String)>,
+    /// Where the catalogue is on PostgreSQL: a server of its own, which may be killed.
+    pub catalogue: Option<(Postgres, Database)>,
     _scratch: Scratch,
     /// The state that the first backup holds, and that backup.
     pub good: State,
@@ -28,14 +33,22 @@ const LONG: Duration = Duration::from_secs(120);
 
 impl Bench {
     pub fn gallery(with_server: bool) -> Self {
-        Self::open(Site::Gallery(Drupal::start()), with_server)
+        Self::open(Site::Gallery(Drupal::start()), with_server, None)
     }
     pub fn notes() -> Self {
-        Self::open(Site::Notes(SqliteSite::start()), false)
+        Self::open(Site::Notes(SqliteSite::start()), false, None)
+    }
+    /// The same with the catalogue on PostgreSQL.
+    pub fn notes_on_postgres() -> Self {
+        Self::notes_through(|port| port)
+    }
+    /// The same through something that listens on the port that is given for the server's.
+    pub fn notes_through(mut port: impl FnMut(u16) -> u16) -> Self {
+        Self::open(Site::Notes(SqliteSite::start()), false, Some(&mut port))
     }
 
     /// Starts everything, adds the site, and makes a backup of everything.
-    fn open(site: Site, with_server: bool) -> Self {
+    fn open(site: Site, with_server: bool, on_postgres: Option<&mut dyn FnMut(u16) -> u16>) -> Self {
         let scratch = Scratch::new();
         let (data, points) = (scratch.join("data"), scratch.join("points"));
         std::fs::create_dir(&points).expect("a directory can be made");
@@ -44,13 +57,23 @@ impl Bench {
         let queue = serde_json::json!({ "lease": 4.0, "heartbeat": 0.3, "trust": 3.0, "poll": 0.3, "reap": 0.5, "lost_limit": 1000 });
         let text = serde_json::json!({ "queue": queue, "app": { "probe_tries": 2 }, "failpoints": points });
         std::fs::write(&tune, text.to_string()).expect("a file can be written");
+        let mut environment = vec![("SITEKEEP_TUNE".to_owned(), tune.clone())];
+        let catalogue = on_postgres.map(|port| {
+            let server = Postgres::start();
+            let mut database = server.create("catalogue");
+            database.port = port(database.port);
+            std::fs::write(scratch.join("url"), database.url("postgres")).expect("a file can be written");
+            environment.push(("SITEKEEP_DATABASE_URL_FILE".to_owned(), scratch.join("url").display().to_string()));
+            (server, database)
+        });
         let mut setup = Command::new(PROGRAM);
         setup.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("SITEKEEP_DATA_DIR", &data);
+        setup.envs(environment.iter().map(|(k, v)| (k, v)));
         run(setup.args(["setup", "--email", "admin@example.test", "--token-out"]).arg(scratch.join("token")));
-        let mut server = Server::start(&data, &[("SITEKEEP_TUNE", &tune)]);
+        let mut server = started(&data, &environment);
         server.token_file = scratch.join("token");
         let good = site.state();
-        let mut bench = Self { server, site, data, points, tune, _scratch: scratch, good, backup: String::new() };
+        let mut bench = Self { server, site, data, points, tune, environment, catalogue, _scratch: scratch, good, backup: String::new() };
         bench.add(with_server);
         bench.backup = bench.make_backup();
         bench
@@ -80,6 +103,11 @@ impl Bench {
                 self.server.must(&add);
             }
         }
+    }
+
+    /// A second server on the same catalogue, as another machine would start it.
+    pub fn beside(&self) -> Server {
+        started(&self.data, &self.environment)
     }
 
     pub fn make_backup(&self) -> String {
@@ -145,6 +173,9 @@ impl Bench {
         self.column(sql).into_iter().next().unwrap_or_default()
     }
     pub fn column(&self, sql: &str) -> Vec<String> {
+        if let Some((server, database)) = &self.catalogue {
+            return server.sql(&database.name, sql).lines().map(str::to_owned).collect();
+        }
         let db = rusqlite::Connection::open(self.data.join("catalogue.db")).expect("the catalogue opens");
         db.busy_timeout(Duration::from_secs(10)).expect("a time-out can be set");
         let mut statement = db.prepare(sql).unwrap_or_else(|e| panic!("{e} in {sql}"));
@@ -236,4 +267,9 @@ impl Bench {
         wait_for("the cancellation to be heard", LONG, told);
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+fn started(data: &Path, environment: &[(String, String)]) -> Server {
+    let environment: Vec<_> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    Server::start(data, &environment)
 }

@@ -221,3 +221,33 @@ fn master_key(bench: &Bench) -> Secret {
     let json: serde_json::Value = serde_json::from_str(&restic.must(&["cat", "masterkey"])).unwrap();
     Secret::new(json.to_string())
 }
+
+/// An attempt that had lost its lease wrote a snapshot that it could not note any more.
+#[test]
+fn a_snapshot_that_no_row_names_is_forgotten_when_its_backup_has_ended_and_no_other_is() {
+    let bench = bench();
+    let location = Location::parse(&bench.ask("select location from repositories")).unwrap();
+    let repository = Repository::open(&location, &master_key(&bench)).unwrap();
+    let written = |backup: &str| {
+        let tags = vec![format!("backup={backup}"), "element=files".into(), "attempt=1".into()];
+        let label = sitekeep::engine::Label {
+            host: "acme/site.main".into(),
+            path: "acme/site.main/files".into(),
+            tags,
+            time: sitekeep::base::clock::Millis(1_795_230_000_000),
+            description: String::new(),
+        };
+        let source = sitekeep::engine::Source::File { path: "files/media/x".into(), bytes: backup.as_bytes().to_vec() };
+        repository.backup(vec![source], &label, &Watch::new()).unwrap().snapshot
+    };
+    let (stray, unknown) = (written(&bench.backup), written("bak_of_a_newer_catalogue"));
+    again(&bench);
+    wait_until_clean(&bench);
+    let left = repository.names_of_snapshots().unwrap();
+    assert!(!left.contains(&stray), "its backup has ended, and its element is another snapshot");
+    assert!(left.contains(&unknown), "what the catalogue does not know may be wanted");
+    bench.server.must(&["backup:verify", &bench.backup]);
+    repository.forget(&[unknown]).unwrap();
+    bench.assert_no_nameless_snapshot();
+    stock(&bench).check();
+}

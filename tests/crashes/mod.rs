@@ -4,13 +4,13 @@
 //! The points have names (`sitekeep failpoints`); a test arms one by writing what shall happen into a file of its name.
 //! A point that is in none of the tables of `points.rs` makes a test fail, so that no new one is forgotten.
 
-mod backups;
-mod bench;
+pub mod backups;
+pub mod bench;
 mod chosen;
 mod clean_ups;
-mod points;
-mod random;
+pub mod points;
+pub mod random;
 mod restores;
-mod site;
+pub mod site;
 mod unwound;
-mod workers;
+pub mod workers;

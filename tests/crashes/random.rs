@@ -1,6 +1,7 @@
 //! Killed at random moments, for hours: `make faults`. The seed of a run is printed; `SITEKEEP_SEED` repeats it.
 
 use super::bench::Bench;
+use super::site::State;
 use std::time::Duration;
 
 /// A small generator whose numbers can be repeated.
@@ -21,6 +22,28 @@ impl Dice {
     }
 }
 
+/// What every restore owes, however often its attempts died; an undo of one that succeeded is exact. The state it ended in.
+#[track_caller]
+pub fn wholly_old_or_wholly_new(bench: &Bench, restore: &str, old: &State, before: &[String], how: &str) -> String {
+    let state = bench.ended(restore);
+    let what = format!("{how}: {:#?}", bench.story(restore));
+    bench.assert_open();
+    match state.as_str() {
+        "succeeded" => {
+            bench.good.assert_restored(&bench.site, &what);
+            let undo = bench.undo(restore);
+            assert_eq!(bench.ended(&undo), "succeeded", "{:#?}", bench.story(&undo));
+            old.assert_untouched(&bench.site, &what);
+        }
+        "unwound" | "failed" => {
+            old.assert_untouched(&bench.site, &what);
+            assert_eq!(bench.site.leftovers(), before, "{what}");
+        }
+        other => panic!("{other}: {what}"),
+    }
+    state
+}
+
 /// `SITEKEEP_ROUNDS` restores (300), each with its attempts killed up to four times at any moment; each ends wholly old
 /// or wholly new.
 fn killed_at_random(mut bench: Bench) {
@@ -39,22 +62,7 @@ fn killed_at_random(mut bench: Bench) {
                 bench.kill_attempts();
             }
         }
-        let state = bench.ended(&restore);
-        let what = format!("round {n}: {:#?}", bench.story(&restore));
-        bench.assert_open();
-        match state.as_str() {
-            "succeeded" => {
-                bench.good.assert_restored(&bench.site, &what);
-                let undo = bench.undo(&restore);
-                assert_eq!(bench.ended(&undo), "succeeded", "{:#?}", bench.story(&undo));
-                old.assert_untouched(&bench.site, &what);
-            }
-            "unwound" | "failed" => {
-                old.assert_untouched(&bench.site, &what);
-                assert_eq!(bench.site.leftovers(), before, "{what}");
-            }
-            other => panic!("{other}: {what}"),
-        }
+        wholly_old_or_wholly_new(&bench, &restore, &old, &before, &format!("round {n}"));
         bench.assert_no_nameless_snapshot();
     }
 }

@@ -1,14 +1,13 @@
 //! The worker itself is killed, held, or told to stop.
 
 use super::bench::{Bench, ENV};
-use crate::support::server::Server;
 use crate::support::wait_for;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
 /// The processes that make attempts for a server.
-fn children(server: u32) -> Vec<u32> {
+pub fn children(server: u32) -> Vec<u32> {
     let all = crate::support::running::processes();
     all.into_iter().filter(|p| p.parent == server).map(|p| p.pid).collect()
 }
@@ -63,7 +62,7 @@ fn a_worker_that_was_held_beyond_its_lease_changes_nothing_when_it_wakes() {
         bench.wait_for_hit(point);
         bench.server.process().stop();
         let attempts = children(bench.server.pid());
-        let fresh = Server::start(&bench.data, &[("SITEKEEP_TUNE", &bench.tune)]);
+        let fresh = bench.beside();
         let state = bench.ended(&restore);
         let what = format!("{point}: {:#?}", bench.story(&restore));
         let (after, rows) = (bench.site.state(), bench.story(&restore));

@@ -7,19 +7,24 @@ use std::process::Command;
 /// A tmpfs, unmounted at the end.
 pub struct SmallDisk {
     path: PathBuf,
-    _scratch: Scratch,
+    _scratch: Option<Scratch>,
 }
 
 impl SmallDisk {
     /// # Panics
     /// Without root's rights: nobody else may mount.
     pub fn new(bytes: u64) -> Self {
-        assert!(is_root(), "only root may mount a small file system; run this test as root");
         let scratch = Scratch::new();
-        let path = scratch.join("disk");
-        std::fs::create_dir(&path).expect("a directory can be made");
+        let mut disk = Self::at(scratch.join("disk"), bytes);
+        disk._scratch = Some(scratch);
+        disk
+    }
+    /// The same at a place of the test's own, which must be there no longer than the disk.
+    pub fn at(path: PathBuf, bytes: u64) -> Self {
+        assert!(is_root(), "only root may mount a small file system; run this test as root");
+        std::fs::create_dir_all(&path).expect("a directory can be made");
         run(Command::new(tool("mount")).args(["-t", "tmpfs", "-o", &format!("size={bytes},mode=0755"), "sitekeep-test"]).arg(&path));
-        Self { path, _scratch: scratch }
+        Self { path, _scratch: None }
     }
     pub fn path(&self) -> &Path {
         &self.path
@@ -48,5 +53,53 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily: a process that still has a file open must not keep the test from ending.
         let _ = Command::new(tool("umount")).arg("-l").arg(&self.path).status();
+    }
+}
+
+/// A file system on a device that is a file: what it has written to that, and nothing else, is there after a power failure.
+pub struct LoopDisk {
+    scratch: Scratch,
+    mounted: bool,
+}
+
+impl LoopDisk {
+    /// # Panics
+    /// Without root's rights: nobody else may mount.
+    pub fn new(bytes: u64) -> Self {
+        assert!(is_root(), "only root may mount a file system; run this test as root");
+        let scratch = Scratch::new();
+        std::fs::create_dir(scratch.join("disk")).expect("a directory can be made");
+        let image = scratch.join("image");
+        std::fs::File::create(&image).and_then(|f| f.set_len(bytes)).expect("a file can be made");
+        run(Command::new(tool("mkfs.ext4")).args(["-q", "-F", "-m", "0"]).arg(&image));
+        let mut disk = Self { scratch, mounted: false };
+        disk.mount();
+        disk
+    }
+    pub fn path(&self) -> PathBuf {
+        self.scratch.join("disk")
+    }
+    fn mount(&mut self) {
+        run(Command::new(tool("mount")).args(["-o", "loop"]).arg(self.scratch.join("image")).arg(self.path()));
+        self.mounted = true;
+    }
+    /// From now on nothing reaches the device: its copy is of this moment.
+    pub fn lose_power(&self) {
+        run(Command::new(tool("cp")).arg("--sparse=always").arg(self.scratch.join("image")).arg(self.scratch.join("written")));
+    }
+    /// Nobody may have anything open on it any more.
+    pub fn mount_what_was_written(&mut self) {
+        run(Command::new(tool("umount")).arg(self.path()));
+        self.mounted = false;
+        std::fs::rename(self.scratch.join("written"), self.scratch.join("image")).expect("a file can be renamed");
+        self.mount();
+    }
+}
+
+impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        if self.mounted {
+            let _ = Command::new(tool("umount")).arg("-l").arg(self.path()).status();
+        }
     }
 }

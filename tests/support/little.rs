@@ -2,7 +2,7 @@
 //! needs no web server, so a test that is about the panel alone starts quickly.
 
 use super::panel::Panel;
-use super::{Scratch, write};
+use super::write;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -21,14 +21,18 @@ impl Little {
 
     /// The same with more options for `site:add`.
     pub fn added_with(panel: &Panel, more: &[&str]) -> Self {
-        let little = Self::made(&panel.scratch);
+        Self::added_at(panel, panel.scratch.join("little"), more)
+    }
+
+    /// The same in this directory.
+    pub fn added_at(panel: &Panel, root: PathBuf, more: &[&str]) -> Self {
+        let little = Self::made(root);
         let options = ["--files", "public=uploads", "--database-engine", "sqlite", "--database-name", "little.sqlite"];
         panel.add_site("little", "main", &little.root, &[&options, more].concat());
         little
     }
 
-    fn made(scratch: &Scratch) -> Self {
-        let root = scratch.join("little");
+    fn made(root: PathBuf) -> Self {
         write(root.join("index.html"), "<h1>Little</h1>\n");
         for n in 0..6 {
             write(root.join(format!("uploads/{n}.bin")), noise(n, 40_000));
@@ -73,7 +77,7 @@ fn collect(root: &Path, dir: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// Bytes that do not compress, the same for each seed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut x = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = move || {
         x ^= x << 13;

@@ -81,6 +81,22 @@ impl Panel {
         Self::open_with(Scratch::new(), &["serve"], None, &tune.to_string(), &[("SITEKEEP_STORE_URL", &url)])
     }
 
+    /// With its catalogue on a disk of so many bytes, and its repositories elsewhere.
+    pub fn start_on_small_disk(bytes: u64) -> (Self, super::disk::SmallDisk) {
+        let scratch = Scratch::new();
+        let disk = super::disk::SmallDisk::at(data_dir(&scratch), bytes);
+        let url = format!("file://{}", scratch.join("store").display());
+        let queue = serde_json::json!({ "lease": 4.0, "heartbeat": 0.3, "trust": 3.0, "poll": 0.2, "reap": 0.5, "lost_limit": 1000 });
+        let tune = serde_json::json!({ "queue": queue, "app": {} }).to_string();
+        (Self::open_with(scratch, &["serve"], None, &tune, &[("SITEKEEP_STORE_URL", &url)]), disk)
+    }
+
+    /// With all that is its own in this directory.
+    pub fn start_at(data: &Path) -> Self {
+        let tune = serde_json::json!({ "queue": { "poll": 0.1, "heartbeat": 1.0 } }).to_string();
+        Self::open_at(Scratch::new(), data.to_owned(), &["serve"], None, &tune, &[])
+    }
+
     /// With prepared downloads in this bucket, and what is tuned in `app` as JSON.
     pub fn start_with_bucket(url: &str, app: &Value) -> Self {
         let tune = serde_json::json!({ "queue": { "poll": 0.1, "heartbeat": 1.0 }, "app": app });
@@ -109,6 +125,10 @@ impl Panel {
 
     fn open_with(scratch: Scratch, args: &[&str], database_url: Option<&str>, tuned: &str, more: &[(&str, &str)]) -> Self {
         let data = data_dir(&scratch);
+        Self::open_at(scratch, data, args, database_url, tuned, more)
+    }
+
+    fn open_at(scratch: Scratch, data: PathBuf, args: &[&str], database_url: Option<&str>, tuned: &str, more: &[(&str, &str)]) -> Self {
         let tune = scratch.join("tune.json");
         write(&tune, super::server::tuned(tuned));
         let mut environment = vec![("SITEKEEP_TUNE".to_owned(), tune.display().to_string())];
@@ -274,6 +294,15 @@ impl Panel {
     /// The administrator's.
     pub fn token(&self) -> String {
         std::fs::read_to_string(&self.server.token_file).expect("setup wrote a token").trim().to_owned()
+    }
+
+    /// One column of a catalogue on SQLite, as text.
+    pub fn column(&self, sql: &str) -> Vec<String> {
+        let db = rusqlite::Connection::open(self.server.data.join("catalogue.db")).expect("the catalogue opens");
+        db.busy_timeout(Duration::from_secs(10)).expect("a time-out can be set");
+        let mut statement = db.prepare(sql).unwrap_or_else(|e| panic!("{e} in {sql}"));
+        let rows = statement.query_map([], |row| row.get(0)).expect("the catalogue answers");
+        rows.map(|r| r.unwrap_or_else(|e| panic!("{e} in {sql}"))).collect()
     }
 
     /// Asks the API as the administrator.

@@ -47,11 +47,49 @@ async fn part(attempt: &Attempt, site: &SiteId) -> Result<Ended> {
     let checked = attempt.blocking(move |watch| reader.check(after.as_deref(), bytes, time, watch)).await?;
     let said = format!("{} read back, {}, of {}", units::count(checked.packs, "pack"), units::size(checked.bytes), units::size(checked.of));
     attempt.info(said).await;
+    let (begins, was_damaged) = (before.check_after.is_none(), before.damaged.is_some());
     // What was found in this round stays until a whole round found nothing.
     let earlier = before.damaged.filter(|_| before.check_after.is_some());
     let needed = needed(attempt, &tenant, site, &repository, &checked.damaged).await?;
-    let found = (!checked.damaged.is_empty()).then(|| format!("packs {}; {needed}", checked.damaged.join(", ")));
+    let packs = (!checked.damaged.is_empty()).then(|| format!("packs {}; {needed}", checked.damaged.join(", ")));
+    let mut found: Vec<String> = packs.into_iter().chain(checked.others.clone()).collect();
+    if begins {
+        found.extend(gone(attempt, &tenant, site, &repository).await?);
+        // What was mended may have lost something: then there is no pack any more that could be found to be damaged.
+        if was_damaged && found.is_empty() {
+            found.extend(lacking(attempt, &tenant, site, &repository).await?);
+        }
+    }
+    let found = (!found.is_empty()).then(|| found.join("; "));
     end(attempt, &tenant, Some((&id, site)), &checked, (earlier, found)).await
+}
+
+/// Backups of which a snapshot is not in the repository any more: somebody deleted it there, or put an older copy back.
+async fn gone(attempt: &Attempt, tenant: &TenantId, site: &SiteId, repository: &Repository) -> Result<Vec<String>> {
+    let named = db::space::snapshots(&mut *attempt.app.pool.get().await?, tenant, site).await?;
+    let repository = repository.clone();
+    let there = attempt.blocking(move |_| repository.names_of_snapshots()).await?;
+    let backups = of_snapshots(named, |s| !there.contains(&s.snapshot));
+    let shown = backups.iter().take(NAMED).map(|b| format!("a snapshot of the backup {b} is gone from the repository"));
+    let more = backups.len().saturating_sub(NAMED);
+    Ok(shown.chain((more > 0).then(|| format!("and of {}", units::count(more as u64, "other")))).collect())
+}
+
+/// Backups that lack a piece, in words.
+async fn lacking(attempt: &Attempt, tenant: &TenantId, site: &SiteId, repository: &Repository) -> Result<Option<String>> {
+    let all = db::space::snapshots(&mut *attempt.app.pool.get().await?, tenant, site).await?;
+    let (repository, ids) = (repository.clone(), all.iter().map(|s| s.snapshot.clone()).collect::<Vec<_>>());
+    let lacking = attempt.blocking(move |watch| repository.needing(&[], &ids, watch)).await?;
+    let backups = of_snapshots(all, |s| lacking.contains(&s.snapshot));
+    Ok((!backups.is_empty()).then(|| format!("pieces were lost; {}", listed(&backups))))
+}
+
+/// The backups of some snapshots, for people.
+fn of_snapshots(all: Vec<db::space::Snapshot>, wanted: impl Fn(&db::space::Snapshot) -> bool) -> Vec<String> {
+    let shown = |s: db::space::Snapshot| format!("{} of {} ({})", s.environment, Millis(s.created_at).for_people(), s.backup_id);
+    let mut backups: Vec<String> = all.into_iter().filter(|s| wanted(s)).map(shown).collect();
+    backups.dedup(); // the elements of one backup stand beside each other
+    backups
 }
 
 /// Which backups need packs that are damaged, in words. Trees are walked for that, each once, and only after damage.
@@ -68,13 +106,7 @@ async fn needed(attempt: &Attempt, tenant: &TenantId, site: &SiteId, repository:
         Err(e) if e.class() == Class::Cancelled => return Err(e),
         Err(e) => return Ok(format!("which backups need them cannot be told: {}", e.sentence())),
     };
-    let mut backups: Vec<String> = all
-        .into_iter()
-        .filter(|s| needing.contains(&s.snapshot))
-        .map(|s| format!("{} of {} ({})", s.environment, Millis(s.created_at).for_people(), s.backup_id))
-        .collect();
-    backups.dedup(); // the elements of one backup stand beside each other
-    Ok(listed(&backups))
+    Ok(listed(&of_snapshots(all, |s| needing.contains(&s.snapshot))))
 }
 
 fn listed(backups: &[String]) -> String {

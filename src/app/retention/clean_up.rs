@@ -6,11 +6,11 @@
 //! nothing can be restored from the others. Only then do their snapshots go, and after that the space is freed. An
 //! attempt that dies in between leaves rows that say *expired*, and the next one goes on from them.
 
-use super::{clock, in_effect};
+use super::{clock, in_effect, mend, strays};
 use crate::app::attempt::{Attempt, Ended};
 use crate::app::environments;
 use crate::base::clock::Millis;
-use crate::base::error::{Class, Result};
+use crate::base::error::{Class, Error, Result};
 use crate::base::failpoint;
 use crate::base::sql::{Conn, Tx};
 use crate::base::units;
@@ -50,15 +50,31 @@ async fn clean(attempt: &Attempt, site: &SiteId) -> Result<Ended> {
         return end(attempt, None).await;
     }
     failpoint::hit(format_args!("cleanup.begin"))?;
+    let (id, repository) = environments::repository(&attempt.app, &tenant, site).await?;
+    let was_damaged = mend::run(attempt, &tenant, site, &repository).await?;
     let more = expire(attempt, &tenant, site).await?;
     failpoint::hit(format_args!("cleanup.expired"))?;
-    let (id, repository) = environments::repository(&attempt.app, &tenant, site).await?;
     forget(attempt, &tenant, site, &repository).await?;
-    let pruned = prune(attempt, &repository).await?;
+    strays::forget(attempt, &tenant, site, &repository).await?;
+    let pruned = match prune(attempt, &repository).await {
+        Err(e) if was_damaged && e.class() == Class::Damaged => return postponed(attempt, &tenant, site, &e).await,
+        other => other?,
+    };
     told(attempt, &pruned).await;
     let terms = &attempt.app.settings.retention;
     let again = more || pruned.repacked >= terms.repack;
     end(attempt, Some(Done { tenant, repository: id, pruned, again })).await
+}
+
+/// A backup lacks what was lost. The next one may bring it back; until then nothing is freed.
+async fn postponed(attempt: &Attempt, tenant: &TenantId, site: &SiteId, e: &Error) -> Result<Ended> {
+    let now = attempt.now().await?;
+    let mut tx = attempt.begin().await?;
+    db::space::pause(&mut tx, tenant, site, now.plus(PAUSE)).await?;
+    let why = format!("nothing is freed while a backup lacks something: {}", e.sentence());
+    queue::finish(&mut tx, now, &attempt.lease, Outcome::incomplete(why)).await?;
+    tx.commit().await?;
+    Ok(Ended::Finished)
 }
 
 /// In the transaction that ended a job that failed for good: the next one waits, so that what cannot be done is not tried

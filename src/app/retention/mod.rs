@@ -11,8 +11,10 @@
 mod check;
 mod clean_up;
 mod clock;
+mod mend;
 mod notices;
 mod rules;
+mod strays;
 mod sweep;
 
 pub use check::{JOB as CHECK_JOB, run as check};

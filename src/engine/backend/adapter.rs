@@ -102,8 +102,10 @@ pub(in crate::engine) fn cannot_read(key: &str, e: io::Error) -> Error {
 }
 
 pub(in crate::engine) fn cannot_write(key: &str, e: io::Error) -> Error {
+    let read_only = e.kind() == io::ErrorKind::ReadOnlyFilesystem;
     let error = Error::from(e);
     let error = match error.class() {
+        _ if read_only => error.hint("the disk of the repository takes no writes: the kernel's log says why; mount it for writing again"),
         Class::Resource => error.hint("the disk of the repository is full (or its quota used up): free some space there, then try again"),
         _ => error,
     };

@@ -175,10 +175,10 @@ fn in_the_way(other: &Content) -> Error {
 }
 
 /// Seals and opens as restic does: nonce, AES-256-CTR, Poly1305-AES.
-struct Sealer(Aes256CtrPoly1305Aes);
+pub(in crate::engine) struct Sealer(Aes256CtrPoly1305Aes);
 
 impl Sealer {
-    fn new(key: &MasterKey) -> Result<Self> {
+    pub fn new(key: &MasterKey) -> Result<Self> {
         let whole = [key.encrypt.as_slice(), &key.mac.k, &key.mac.r].concat();
         if whole.len() != 64 {
             return Err(Error::invalid("this is not the key of a repository"));
@@ -186,16 +186,20 @@ impl Sealer {
         Ok(Self(Aes256CtrPoly1305Aes::new(Key::from_slice(&whole))))
     }
 
-    fn seal(&self, plain: &[u8]) -> Result<Vec<u8>> {
+    pub fn seal(&self, plain: &[u8]) -> Result<Vec<u8>> {
         let nonce: [u8; 16] = crate::base::chance::bytes();
-        let body = self.0.encrypt(Nonce::from_slice(&nonce), plain).map_err(|_| Error::internal("a lock could not be sealed"))?;
+        let body = self.0.encrypt(Nonce::from_slice(&nonce), plain).map_err(|_| Error::internal("it could not be sealed"))?;
         Ok([nonce.as_slice(), &body].concat())
     }
 
-    fn open(&self, sealed: &[u8]) -> Option<Content> {
+    /// None where the seal does not hold.
+    pub fn unseal(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, body) = sealed.split_at_checked(16)?;
-        let plain = self.0.decrypt(Nonce::from_slice(nonce), body).ok()?;
-        serde_json::from_slice(&plain).ok()
+        self.0.decrypt(Nonce::from_slice(nonce), body).ok()
+    }
+
+    fn open(&self, sealed: &[u8]) -> Option<Content> {
+        serde_json::from_slice(&self.unseal(sealed)?).ok()
     }
 }
 

@@ -185,3 +185,24 @@ fn a_full_disk_under_the_restore_is_said_and_leaves_no_half_file() {
         }
     }
 }
+
+#[test]
+fn another_file_system_in_a_site_is_left_out_and_told_and_links_in_circles_are_links() {
+    let bench = Bench::new();
+    let site = bench.scratch.dir("site");
+    std::fs::write(site.join("index.html"), b"hello").unwrap();
+    for (name, target) in [("circle", "circle"), ("up", ".."), ("root", "/"), ("there", "back"), ("back", "there")] {
+        std::os::unix::fs::symlink(target, site.join(name)).unwrap();
+    }
+    let Some(_small) = Small::mount(bench.scratch.dir("site/mounted"), "size=1m") else { return };
+    std::fs::write(site.join("mounted/inner"), b"on another file system").unwrap();
+    let stored = bench.backup(vec![tree("files", &site)]).unwrap();
+    assert!(stored.left_out.iter().any(|l| l.path.ends_with("mounted")), "{:?}", stored.left_out);
+    bench.restore(&stored.snapshot, "files", "back").unwrap();
+    let restored = picture(&bench.scratch.at("back"));
+    assert!(!restored.keys().any(|name| name.ends_with(b"inner")));
+    let links = restored
+        .keys()
+        .filter(|n| std::fs::symlink_metadata(bench.scratch.at("back").join(std::ffi::OsStr::from_bytes(n))).unwrap().is_symlink());
+    assert_eq!(links.count(), 5);
+}

@@ -8,8 +8,8 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-/// A source that names its files as it likes.
-struct Hostile(Vec<(String, NodeType)>);
+/// A source that names its files as it likes: where each lies for the library, and what it is called in the tree.
+pub(super) struct Hostile(pub Vec<(PathBuf, String, NodeType)>);
 
 impl ReadSource for Hostile {
     type Open = Pwned;
@@ -18,17 +18,17 @@ impl ReadSource for Hostile {
         Ok(None)
     }
     fn entries(&self) -> Self::Iter {
-        let entry = |(number, (name, kind)): (usize, &(String, NodeType))| {
+        let entry = |(path, name, kind): &(PathBuf, String, NodeType)| {
             let data = meta::of_memory(6, rustic_core::jiff::Timestamp::UNIX_EPOCH, 0);
             let node = Node::new_node(OsStr::new(name), kind.clone(), data);
             let open = node.is_file().then_some(Pwned);
-            Ok(ReadSourceEntry { path: PathBuf::from(format!("files/{number}")), node, open })
+            Ok(ReadSourceEntry { path: path.clone(), node, open })
         };
-        self.0.iter().enumerate().map(entry).collect::<Vec<_>>().into_iter()
+        self.0.iter().map(entry).collect::<Vec<_>>().into_iter()
     }
 }
 
-struct Pwned;
+pub(super) struct Pwned;
 
 impl rustic_core::ReadSourceOpen for Pwned {
     type Reader = &'static [u8];
@@ -38,6 +38,12 @@ impl rustic_core::ReadSourceOpen for Pwned {
 }
 
 fn hostile(bench: &Bench, nodes: Vec<(String, NodeType)>) -> String {
+    let place = |(number, (name, kind))| (PathBuf::from(format!("files/{number}")), name, kind);
+    planted(bench, Hostile(nodes.into_iter().enumerate().map(place).collect()))
+}
+
+/// Stores it as it is; the snapshot.
+pub(super) fn planted(bench: &Bench, source: Hostile) -> String {
     let session = bench.repository.session(&Watch::new()).unwrap();
     session.control.begin(true);
     session.control.complete();
@@ -45,7 +51,7 @@ fn hostile(bench: &Bench, nodes: Vec<(String, NodeType)>) -> String {
     let mut options = BackupOptions::default();
     options.parent_opts.force = true;
     let snapshot = SnapshotOptions::default().to_snapshot().unwrap();
-    let written = repository.archive(&options, &Hostile(nodes), snapshot, &[PathBuf::from("x")]).unwrap();
+    let written = repository.archive(&options, &source, snapshot, &[PathBuf::from("x")]).unwrap();
     written.id.to_hex().to_string()
 }
 

@@ -4,8 +4,10 @@ mod archives;
 mod backups;
 mod damage;
 mod dumps;
+mod generated;
 mod hostile;
 mod looks;
+mod mends;
 mod prunes;
 mod restores;
 

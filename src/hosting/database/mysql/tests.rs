@@ -1,5 +1,6 @@
 //! On a real server: hard objects go out and come back unchanged by both ways; what can go wrong on the way is told.
 
+mod cut;
 mod server;
 
 use super::super::{Database, DumpFacts, Means, Scope, database};
