@@ -37,6 +37,7 @@ mod restores_mysql;
 mod restores_parts;
 mod restores_postgres;
 mod restores_sqlite;
+mod restores_tables;
 mod retention;
 mod schedules;
 mod secrets_mysql;

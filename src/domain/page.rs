@@ -6,7 +6,7 @@ mod recovery;
 mod schedules;
 
 pub use catalogue::{CatalogueCopies, CatalogueCopy};
-pub use log::{Chip, Choice, Log, LogQuery, LogRow, RestoreChoices};
+pub use log::{Chip, Choice, Log, LogQuery, LogRow, RestoreChoices, TableChoice, TableChoices};
 pub use recovery::RecoveryKey;
 pub use schedules::{NextRun, SchedulePage, SlotRow, TenantSchedule};
 

@@ -6,6 +6,7 @@ mod drills;
 mod letters;
 mod plans;
 mod recovery;
+mod restores;
 mod retention;
 mod schedules;
 mod servers;
@@ -14,13 +15,14 @@ pub use drills::{Drill, RunDrill};
 pub use letters::Letter;
 pub use plans::TenantPlan;
 pub use recovery::{ConfirmKey, KeyConfirmed};
+pub use restores::{CreateRestore, Newest, Plan, Restore, RestoreAnswer, Step};
 pub use retention::{Fate, Retention, Simulated, SimulatedEnvironment, Simulation, TenantSimulation};
 pub use schedules::{ChangeSchedule, Freeze, Schedule, Slot, TenantSchedule};
 pub use servers::{AddServer, Server};
 
 use super::element::Element;
 use super::site::Definition;
-use super::state::{BackupState, RestoreState, StepState};
+use super::state::BackupState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -247,112 +249,6 @@ pub struct CreateBackup {
     /// Days; 0 is for ever; by the policy where it is not given.
     #[serde(default)]
     pub keep_for: Option<u32>,
-}
-
-/// `POST /environments/{id}/restores`: into this environment, from a backup of it or of another one.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct CreateRestore {
-    /// A backup's id; the newest usable one where it is not given.
-    #[serde(default)]
-    pub backup: Option<String>,
-    /// Where that newest one is looked for; the target itself where it is not given.
-    #[serde(default)]
-    pub from: Option<String>,
-    #[serde(default)]
-    pub element: Option<String>,
-    #[serde(default)]
-    pub note: Option<String>,
-    /// Only say what would be overwritten.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// The environment's name, typed; needed for a live one.
-    #[serde(default)]
-    pub confirm: Option<String>,
-    /// Only these files and folders, as they stand in the backup: `files/public/logo.png`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
-    /// Those whose bytes are no text, in hexadecimal digits.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub paths_hex: Vec<String>,
-}
-
-/// The answer to a restore: a restore that was queued, or a plan after `dry_run`.
-#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct RestoreAnswer {
-    pub restore: Option<Restore>,
-    pub plan: Plan,
-}
-
-/// What a restore will do, said before it does it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Plan {
-    pub backup: String,
-    pub from: String,
-    pub to: String,
-    pub elements: Vec<Element>,
-    /// Only these files and folders of them; none: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
-    /// Elements that were asked for and are not in the backup.
-    pub missing: Vec<Element>,
-    /// Sentences: what will be overwritten, kept, carried over.
-    pub lines: Vec<String>,
-    /// What is newest there now, where it differs from the backup.
-    #[serde(default)]
-    pub newest: Vec<Newest>,
-    pub warnings: Vec<String>,
-}
-
-/// The newest file of an element, as it is now.
-#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Newest {
-    pub element: Element,
-    pub at: String,
-}
-
-/// `GET /restores/{id}`
-#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Restore {
-    pub id: String,
-    pub tenant: String,
-    pub site: String,
-    pub environment: String,
-    pub backup: String,
-    pub safety_backup: Option<String>,
-    /// `restore` or `undo`
-    pub kind: String,
-    pub undo_of: Option<String>,
-    #[serde(default)]
-    pub undone_by: Option<String>,
-    #[serde(default)]
-    pub environment_id: String,
-    pub state: RestoreState,
-    pub elements: Vec<Element>,
-    /// Only these files and folders of them; none: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
-    pub note: Option<String>,
-    pub initiator: String,
-    pub created: String,
-    #[serde(default)]
-    pub started: Option<String>,
-    pub finished: Option<String>,
-    /// Until when an undo is exact.
-    pub undo_until: Option<String>,
-    pub message: Option<String>,
-    pub hint: Option<String>,
-    pub steps: Vec<Step>,
-    pub job: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Step {
-    pub name: String,
-    pub title: String,
-    pub state: StepState,
-    pub started: Option<String>,
-    pub finished: Option<String>,
-    pub message: Option<String>,
 }
 
 /// `GET /jobs`, `GET /jobs/{id}`

@@ -127,7 +127,7 @@ pub async fn choices(app: &App, actor: &Actor, id: &EnvironmentId, from: Option<
         destinations.push((env.id, format!("{}.{}", env.site, env.name), definition.live));
     }
     drop(conn);
-    Ok(RestoreChoices { overview: environments::overview(app, actor, id, zone).await?, choices, more, destinations })
+    Ok(RestoreChoices { overview: environments::overview(app, actor, id, zone).await?, choices, more, destinations, tables: None })
 }
 
 fn choice(row: LogRow) -> Choice {

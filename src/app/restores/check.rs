@@ -29,7 +29,8 @@ pub(super) async fn preflight(run: &mut Run<'_>, i: usize) -> Result<Option<Stri
     let elements = run.elements()?;
     space(run, &elements).await?;
     if elements.contains(&Element::Database) {
-        let (access, server) = (data::live(run)?, run.env.server.clone());
+        let alone = !run.tables()?.is_empty();
+        let (access, server) = (data::live(run)?, run.env.server.clone().filter(|_| !alone));
         let said = blocking(move || {
             if let Some(server) = server {
                 database(server).check().map_err(|e| e.context("trying the server account"))?;
@@ -71,7 +72,9 @@ async fn space(run: &Run<'_>, elements: &[Element]) -> Result<()> {
     let mut needs: BTreeMap<PathBuf, u64> = BTreeMap::new();
     let definition = &run.env.definition;
     for element in elements {
-        let size = weight(run, *element).await?;
+        // Beside the backup chosen tables of a file have a second one, in which those lie that are put aside.
+        let twice = *element == Element::Database && !run.tables()?.is_empty();
+        let size = weight(run, *element).await? * if twice { 2 } else { 1 };
         let place: Option<&Path> = match element {
             Element::Code => definition.root.parent(),
             Element::Files => definition.files.first().and_then(|f| f.path.parent()),
@@ -142,12 +145,12 @@ pub(super) async fn data(run: &mut Run<'_>) -> Result<Option<String>> {
 /// The site must answer with its page. The other database is fenced by now, so an answer cannot come from it; and
 /// maintenance is off, so that the answer is not our own 503.
 ///
-/// What was wrong before may be wrong still in two cases: an undo brings back what was there, and where the database was
-/// not restored, nothing can have hidden the answer of another one. A site that is mended element by element gets so far.
+/// What was wrong before may be wrong still in two cases: an undo brings back what was there, and where the site stays with
+/// its database, nothing can have hidden the answer of another one. A site that is mended element by element gets so far.
 pub(super) async fn ask_site(run: &mut Run<'_>, i: usize) -> Result<Acted> {
     let before = match run.row.undo_of {
         Some(_) => run.lines[i].journal.was_wrong.clone(),
-        None if run.elements()?.contains(&Element::Database) => None,
+        None if run.elements()?.contains(&Element::Database) && run.tables()?.is_empty() => None,
         None => run.line(Step::Preflight).and_then(|l| l.journal.was_wrong.clone()),
     };
     let mut last = String::new();

@@ -1,5 +1,6 @@
 //! The database: imported aside, then made live. With a server account it is a new database with a new user, and the
-//! settings are rewritten; without one, tables beside the live ones, renamed together; SQLite is a file.
+//! settings are rewritten; without one, tables beside the live ones, renamed together; SQLite is a file. Chosen tables stay in
+//! the live database, whatever it is, and everything else in it is left alone.
 
 use super::journal::Making;
 use super::run::Run;
@@ -9,6 +10,7 @@ use crate::app::servers::blocking;
 use crate::app::{environments, from_json, to_json};
 use crate::base::error::{Class, Error, Result};
 use crate::base::failpoint;
+use crate::base::secret::Secret;
 use crate::base::units;
 use crate::db;
 use crate::domain::element::Element;
@@ -39,12 +41,13 @@ pub(super) async fn stage(run: &mut Run<'_>, i: usize) -> Result<Option<String>>
             access.address.engine()
         )));
     }
-    let (ticket, server) = (run.ticket(), server(run));
+    let tables = run.tables()?;
+    let (ticket, server) = (run.ticket(), server(run).filter(|_| tables.is_empty()));
     run.lines[i].journal.staged = None;
     run.lines[i].journal.making = Some(Making { ticket: ticket.clone(), by_server: server.is_some() });
     run.save(i, StepState::Started).await?;
-    let with = access.clone();
-    let (staged, password) = blocking(move || database(with).stage(&ticket, server.as_ref())).await?;
+    let (with, only) = (access.clone(), tables.clone());
+    let (staged, password) = blocking(move || place(with, &ticket, &only, server.as_ref())).await?;
     failpoint::hit(format_args!("restore.database.made"))?;
     let line = &mut run.lines[i];
     line.journal.staged = Some(staged.clone());
@@ -61,11 +64,32 @@ pub(super) async fn stage(run: &mut Run<'_>, i: usize) -> Result<Option<String>>
             site.import(&staged, &password, &mut dump, watch)?;
             failpoint::hit(format_args!("restore.database.imported"))?;
             let counts = site.staged_counts(&staged, &password)?;
-            all_there(&manifest.rows, &counts)?;
+            all_there(&among(manifest.rows, &tables), &counts)?;
             Ok((counts.len() as u64, counts.values().sum::<u64>()))
         })
         .await?;
     Ok(Some(format!("Imported {} with {}", units::count(tables, "table"), units::count(rows, "row"))))
+}
+
+/// Makes the place for an import: of chosen tables, or of everything.
+fn place(live: Access, ticket: &str, tables: &[String], server: Option<&Access>) -> Result<(Staged, Secret)> {
+    let password = live.password.clone();
+    let site = database(live);
+    match tables.is_empty() {
+        true => site.stage(ticket, server),
+        false => site.stage_tables(ticket, tables).map(|staged| (staged, password)).map_err(not_invalid),
+    }
+}
+
+/// What is wrong with a choice is wrong with it in every attempt.
+fn not_invalid(e: Error) -> Error {
+    if e.class() == Class::Invalid { e.with_class(Class::Permanent) } else { e }
+}
+
+/// Of the chosen tables alone; none: of all.
+fn among(mut rows: RowCounts, tables: &[String]) -> RowCounts {
+    rows.retain(|table, _| tables.is_empty() || tables.contains(table));
+    rows
 }
 
 /// Every table that the backup counted must have been imported.
@@ -83,10 +107,13 @@ fn all_there(backup: &RowCounts, imported: &RowCounts) -> Result<()> {
 pub(super) async fn discard(run: &mut Run<'_>, i: usize) -> Result<()> {
     let Ok(access) = live(run) else { return Ok(()) };
     let (staged, making, server) = (run.lines[i].journal.staged.clone(), run.lines[i].journal.making.clone(), server(run));
+    let tables = run.tables()?;
     blocking(move || {
-        let site = database(access);
+        let site = database(access.clone());
         let staged = match (staged, making) {
             (Some(staged), _) => staged,
+            // Where chosen tables lie follows from the ticket alone.
+            (None, Some(m)) if !tables.is_empty() => Staged { ticket: m.ticket, means: Means::Tables { tables }, address: access.address },
             (None, Some(m)) => site.stage(&m.ticket, server.as_ref().filter(|_| m.by_server))?.0,
             (None, None) => return Ok(()),
         };
@@ -148,7 +175,7 @@ async fn to(run: &mut Run<'_>, s: &Sides, back: bool) -> Result<String> {
             })
             .await?
         }
-        Means::Beside { .. } | Means::File { .. } => {
+        Means::Beside { .. } | Means::File { .. } | Means::Tables { .. } => {
             let (live, staged) = (s.before.clone(), s.staged.clone());
             blocking(move || {
                 let site = database(live);
@@ -196,7 +223,8 @@ pub(super) async fn expected_counts(run: &Run<'_>) -> Result<Option<RowCounts>> 
     let Some(line) = run.line(Step::StageDatabase) else { return Ok(None) };
     let (source, _) = run.source(Element::Database)?;
     let manifest: Manifest = from_json("manifest", &source.manifest)?;
-    Ok(line.journal.staged.is_some().then_some(manifest.rows))
+    let tables = run.tables()?;
+    Ok(line.journal.staged.is_some().then(|| among(manifest.rows, &tables)))
 }
 
 /// Drops the database that is not live any more: after a restore the one before, after an undo the staged one.

@@ -19,6 +19,7 @@ mod run;
 mod safety;
 mod settings;
 mod steps;
+mod tables;
 mod targets;
 mod trees;
 mod undo;
@@ -26,9 +27,11 @@ mod views;
 
 pub use aside::drop_aside;
 pub use run::{run, settle};
+pub use tables::tables;
 pub(in crate::app) use targets::places;
 pub use undo::undo;
 
+use self::parts::Selection;
 use super::backups::refuse_stuck;
 use super::{App, access, access::Actor, backups, environments, from_json};
 use crate::app::activity;
@@ -38,7 +41,6 @@ use crate::base::sql::{Conn, Tx};
 use crate::db;
 use crate::db::backups::Narrow;
 use crate::db::restores::Restore as Row;
-use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::ids::{BackupId, EnvironmentId, RestoreId, TenantId};
 use crate::domain::rights::Right;
@@ -76,8 +78,8 @@ pub async fn create(
     refuse_stuck(&mut tx, &TenantId(chosen.target.tenant_id.clone()), target).await?;
     let mut row = fresh(&chosen.target, now, actor, &chosen.backup.id, &chosen.elements, "restore");
     row.note = backups::checked_note(new.note.as_deref())?;
-    row.paths = parts::written(&chosen.paths)?;
-    let lines = steps::lines(&row, &steps::of_restore(&chosen.elements));
+    row.paths = chosen.only.written()?;
+    let lines = steps::lines(&row, &steps::of_restore(&chosen.elements, chosen.only.tables.is_empty()));
     let row = enqueue(&mut tx, now, actor, &chosen.target, &chosen.backup.site_id, row, &lines, key).await?;
     let restore = views::view_of(&mut tx, &row).await?;
     tx.commit().await?;
@@ -111,8 +113,8 @@ async fn enqueue(
     row.job_id = Some(queued.id.0);
     db::restores::insert(tx, &row, lines).await.map_err(|e| if e.class() == Class::Conflict { busy("of this environment") } else { e })?;
     let action = if row.kind == "undo" { "restore.undo" } else { "restore.create" };
-    let paths = parts::read(row.paths.as_deref())?;
-    let what = if paths.is_empty() { row.elements.clone() } else { parts::named(&paths) };
+    let only = Selection::read(row.paths.as_deref())?;
+    let what = if only.is_empty() { row.elements.clone() } else { only.named() };
     let detail = format!("{what} of {} from {}", environments::address(target), row.backup_id);
     record(tx, now, actor, &row, action, &detail).await?;
     found(tx, &row.id).await
@@ -197,8 +199,8 @@ pub(super) struct Chosen {
     pub source: Vec<db::backups::BackupElement>,
     pub elements: Vec<Element>,
     pub missing: Vec<Element>,
-    /// Only these of them; none: all.
-    pub paths: Vec<Inner>,
+    /// Only this of them; nothing: all.
+    pub only: Selection,
 }
 
 /// Finds the set and what of it will be restored. A set is never mixed: what it lacks is said, not taken from another.
@@ -207,8 +209,8 @@ async fn choose(app: &App, actor: &Actor, target: &EnvironmentId, new: &view::Cr
     let target = access::environment(&mut conn, actor, target, Right::Restore).await?;
     environments::refuse_going(&target)?;
     let definition: Definition = from_json("definition", &target.definition)?;
-    let paths = parts::asked(&definition, new)?;
-    let asked = wanted(new, &parts::of(&definition, &paths)?)?;
+    let only = Selection::asked(&definition, new)?;
+    let asked = wanted(new, only.elements(&definition)?)?;
     let backup = match &new.backup {
         Some(id) => access::backup(&mut conn, actor, &BackupId(id.clone()), Right::Restore).await?,
         None => newest(&mut conn, actor, &target, new.from.as_deref(), asked.as_deref()).await?,
@@ -233,22 +235,22 @@ async fn choose(app: &App, actor: &Actor, target: &EnvironmentId, new: &view::Cr
         return Err(Error::invalid(format!("the backup {} has no {names} for this environment", backup.id))
             .hint("choose a backup that has it: `sitekeep backup:list` shows the elements"));
     }
-    Ok(Chosen { target, definition, backup, source, elements, missing, paths })
+    Ok(Chosen { target, definition, backup, source, elements, missing, only })
 }
 
 /// The elements asked for by name, or those of the chosen parts; none: whatever there is.
-fn wanted(new: &view::CreateRestore, parts: &[parts::Part]) -> Result<Option<Vec<Element>>> {
+fn wanted(new: &view::CreateRestore, of: Vec<Element>) -> Result<Option<Vec<Element>>> {
     let named = match new.element.as_deref() {
         None | Some("all") => None,
         Some(text) => Some(Element::parse_list(text)?),
     };
-    if parts.is_empty() {
+    if of.is_empty() {
         return Ok(named);
     }
-    let of: Vec<Element> = Element::ALL.into_iter().filter(|e| parts.iter().any(|p| p.element == *e)).collect();
     match named {
         Some(named) if !named.iter().all(|e| of.contains(e)) || named.len() != of.len() => {
-            Err(Error::invalid("the paths are of other elements than those named").hint("name the paths alone: each says its element"))
+            Err(Error::invalid("the paths and tables are of other elements than those named")
+                .hint("name the paths and tables alone: each says its element"))
         }
         _ => Ok(Some(of)),
     }

@@ -1,4 +1,4 @@
-//! Chosen files and folders of a backup, instead of whole elements.
+//! Chosen files and folders of a backup, instead of whole elements; of chosen tables, their names.
 //!
 //! They go through the same steps. What is exchanged is each of them by itself, with the name that it has on the live site;
 //! where folders above it are gone there, the topmost of those comes with nothing else in it.
@@ -10,7 +10,7 @@ use crate::app::environments::Opened;
 use crate::app::{from_json, to_json};
 use crate::base::error::{Class, Error, Result};
 use crate::base::watch::Watch;
-use crate::base::words::shown;
+use crate::base::words::{percent_bytes, shown, unpercent};
 use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::site::{Definition, inside};
@@ -23,6 +23,75 @@ use std::path::{Component, Path, PathBuf};
 
 /// Paths of one restore: what is more is better restored as a folder.
 const MOST: usize = 100;
+
+/// How a table begins in the catalogue, where it stands among paths: no path does.
+const TABLE: &str = "database/";
+
+/// What was chosen instead of whole elements: files and folders of them, and tables of the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::app) struct Selection {
+    pub paths: Vec<Inner>,
+    pub tables: Vec<String>,
+}
+
+impl Selection {
+    /// # Errors
+    /// `Invalid` for what cannot be a path or a table.
+    pub fn asked(definition: &Definition, new: &CreateRestore) -> Result<Self> {
+        Ok(Self { paths: asked(definition, new)?, tables: tables(new)? })
+    }
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.tables.is_empty()
+    }
+    pub fn elements(&self, definition: &Definition) -> Result<Vec<Element>> {
+        let parts = of(definition, &self.paths)?;
+        let has = |e: &Element| parts.iter().any(|p| p.element == *e) || (*e == Element::Database && !self.tables.is_empty());
+        Ok(Element::ALL.into_iter().filter(has).collect())
+    }
+    /// As the catalogue keeps them.
+    pub fn written(&self) -> Result<Option<String>> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let tables = self.tables.iter().map(|table| format!("{TABLE}{}", percent_bytes(table.as_bytes())));
+        to_json(&self.paths.iter().map(Inner::query).chain(tables).collect::<Vec<_>>()).map(Some)
+    }
+    pub fn read(written: Option<&str>) -> Result<Self> {
+        let Some(written) = written else { return Ok(Self::default()) };
+        let all: Vec<String> = from_json("paths of a restore", written)?;
+        let mut selection = Self::default();
+        for text in all {
+            match text.strip_prefix(TABLE) {
+                Some(table) => selection.tables.push(String::from_utf8_lossy(&unpercent(table)).into_owned()),
+                None => selection.paths.push(Inner::of_query(&text)),
+            }
+        }
+        Ok(selection)
+    }
+    /// For the activity log: the first ones by name.
+    pub fn named(&self) -> String {
+        let table = |t: &String| format!("table {}", shown(t.as_bytes()));
+        let all: Vec<String> = self.paths.iter().map(Inner::shown).chain(self.tables.iter().map(table)).collect();
+        let more = all.len().saturating_sub(3);
+        let first = all[..all.len() - more].join(", ");
+        if more > 0 { format!("{first} and {more} more") } else { first }
+    }
+}
+
+/// The tables that were asked for: sorted, each once.
+fn tables(new: &CreateRestore) -> Result<Vec<String>> {
+    if new.tables.len() > MOST {
+        return Err(Error::invalid(format!("more than {MOST} tables were named")).hint("restore the whole database"));
+    }
+    let bad = |table: &&String| table.is_empty() || table.len() > 300 || table.contains('\0');
+    if let Some(table) = new.tables.iter().find(bad) {
+        return Err(Error::invalid(format!("`{}` is not the name of a table", shown(table.as_bytes()))));
+    }
+    let mut all = new.tables.clone();
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
 
 /// A file or folder that is restored by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +141,7 @@ impl Part {
 ///
 /// # Errors
 /// `Invalid` for what cannot be a path there.
-pub(super) fn asked(definition: &Definition, new: &CreateRestore) -> Result<Vec<Inner>> {
+fn asked(definition: &Definition, new: &CreateRestore) -> Result<Vec<Inner>> {
     if new.paths.len() + new.paths_hex.len() > MOST {
         return Err(Error::invalid(format!("more than {MOST} paths were named")).hint("restore the folder that they lie in"));
     }
@@ -115,29 +184,8 @@ fn resolved(definition: &Definition, text: &str) -> Inner {
     }
 }
 
-/// As the catalogue keeps them.
-pub(super) fn written(paths: &[Inner]) -> Result<Option<String>> {
-    if paths.is_empty() {
-        return Ok(None);
-    }
-    to_json(&paths.iter().map(Inner::query).collect::<Vec<_>>()).map(Some)
-}
-
-pub(super) fn read(written: Option<&str>) -> Result<Vec<Inner>> {
-    let Some(written) = written else { return Ok(Vec::new()) };
-    let all: Vec<String> = from_json("paths of a restore", written)?;
-    Ok(all.iter().map(|text| Inner::of_query(text)).collect())
-}
-
 pub(super) fn of(definition: &Definition, paths: &[Inner]) -> Result<Vec<Part>> {
     paths.iter().map(|path| Part::of(definition, path)).collect()
-}
-
-/// For the activity log: the first ones by name.
-pub(super) fn named(paths: &[Inner]) -> String {
-    let first: Vec<String> = paths.iter().take(3).map(Inner::shown).collect();
-    let more = paths.len().saturating_sub(first.len());
-    if more > 0 { format!("{} and {more} more", first.join(", ")) } else { first.join(", ") }
 }
 
 /// What of the backup is compared with what on the live site.
@@ -267,7 +315,11 @@ mod tests {
         let paths = asked(&definition(), &wish(&["code/b/c", "code/a", "code/b", "code/bc", "code/a"])).unwrap();
         assert_eq!(paths.iter().map(Inner::shown).collect::<Vec<_>>(), ["code/a", "code/b", "code/bc"]);
         let odd = vec![Inner::of_bytes(b"code/\xff\n,\"x"), Inner::of_bytes(b"code/%41")];
-        assert_eq!(read(written(&odd).unwrap().as_deref()).unwrap(), odd);
-        assert_eq!((written(&[]).unwrap(), read(None).unwrap()), (None, Vec::new()));
+        for tables in [&[][..], &["wp_options"], &["a/b/", "ü `\"%41", ".."]] {
+            let chosen = Selection { paths: odd.clone(), tables: tables.iter().map(|t| (*t).to_owned()).collect() };
+            assert_eq!(Selection::read(chosen.written().unwrap().as_deref()).unwrap(), chosen);
+        }
+        let none = Selection::default();
+        assert_eq!((none.written().unwrap(), Selection::read(None).unwrap()), (None, none));
     }
 }

@@ -1,7 +1,7 @@
 //! What a restore will do, said before it does it: what is overwritten, what stays, what is lost.
 
 use super::parts::{self, Part};
-use super::{Chosen, targets};
+use super::{Chosen, tables, targets};
 use crate::app::backups::{Manifest, RowCounts};
 use crate::app::servers::blocking;
 use crate::app::{App, browse, environments, from_json};
@@ -35,7 +35,8 @@ pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
         to: env.address.clone(),
         elements: chosen.elements.clone(),
         missing: chosen.missing.clone(),
-        paths: chosen.paths.iter().map(Inner::shown).collect(),
+        paths: chosen.only.paths.iter().map(Inner::shown).collect(),
+        tables: chosen.only.tables.clone(),
         ..Plan::default()
     };
     let reason = b.note.clone().unwrap_or_else(|| b.reason.clone());
@@ -44,8 +45,9 @@ pub(super) async fn plan(app: &App, chosen: &Chosen) -> Result<Plan> {
         let Some(source) = chosen.source.iter().find(|e| e.element == element.name()) else { continue };
         let manifest: Manifest = from_json("manifest", &source.manifest)?;
         match element {
+            Element::Database if !chosen.only.tables.is_empty() => tables::lines(&env, &manifest, &chosen.only.tables, &mut plan).await?,
             Element::Database => database_lines(&env, &manifest, &mut plan).await,
-            _ if !chosen.paths.is_empty() => part_lines(app, &env, *element, chosen, source, &manifest, &mut plan).await?,
+            _ if !chosen.only.paths.is_empty() => part_lines(app, &env, *element, chosen, source, &manifest, &mut plan).await?,
             Element::Files => {
                 let lacks = |name: &str| !manifest.directories.iter().any(|d| d.name == name);
                 let lacking = env.definition.files.iter().filter(|d| lacks(&d.name));
@@ -145,7 +147,7 @@ async fn part_lines(
     manifest: &Manifest,
     plan: &mut Plan,
 ) -> Result<()> {
-    let mut parts = parts::of(&env.definition, &chosen.paths)?;
+    let mut parts = parts::of(&env.definition, &chosen.only.paths)?;
     parts.retain(|part| part.element == element);
     let places = parts::places(env, element, manifest, &parts)?;
     let elsewhere = chosen.backup.environment_id != chosen.target.id;

@@ -1,7 +1,7 @@
 //! The driver: does the steps in order, unwinds them in reverse, and goes on where an attempt that died had come to.
 
 use super::journal::Line;
-use super::parts::{self, Part};
+use super::parts::{self, Part, Selection};
 use super::steps::{self, Acted, Step};
 use super::{aside, check, found, maintenance, safety, trees};
 use crate::app::App;
@@ -105,7 +105,11 @@ impl Run<'_> {
     }
     /// The chosen files and folders; none where whole elements are restored.
     pub(super) fn parts(&self) -> Result<Vec<Part>> {
-        parts::of(&self.env.definition, &parts::read(self.row.paths.as_deref())?)
+        parts::of(&self.env.definition, &Selection::read(self.row.paths.as_deref())?.paths)
+    }
+    /// The chosen tables; none where the whole database is restored.
+    pub(super) fn tables(&self) -> Result<Vec<String>> {
+        Ok(Selection::read(self.row.paths.as_deref())?.tables)
     }
     pub(super) fn is_undo(&self) -> bool {
         self.row.kind == "undo"

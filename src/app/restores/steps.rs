@@ -56,8 +56,9 @@ impl Step {
     }
 }
 
-/// The steps of a restore, in order.
-pub(super) fn of_restore(elements: &[Element]) -> Vec<Step> {
+/// The steps of a restore, in order. `whole`: the database is restored as a whole, and not some tables of it, which stay in
+/// the database that the settings name.
+pub(super) fn of_restore(elements: &[Element], whole: bool) -> Vec<Step> {
     use Step as S;
     let has = |e| elements.contains(&e);
     let mut steps = vec![S::Preflight, S::SafetyBackup];
@@ -72,7 +73,7 @@ pub(super) fn of_restore(elements: &[Element]) -> Vec<Step> {
             switches.push(switch);
         }
     }
-    if has(Element::Database) || has(Element::Code) {
+    if (has(Element::Database) && whole) || has(Element::Code) {
         switches.push(S::SwitchSettings);
     }
     steps.extend([S::MaintenanceOn, S::CompleteSafety]);
@@ -195,12 +196,13 @@ mod tests {
     #[test]
     fn nothing_is_switched_before_everything_is_staged_and_the_safety_backup_is_complete() {
         for elements in [vec![Element::Database], vec![Element::Files], vec![Element::Code, Element::Files], Element::ALL.to_vec()] {
-            let steps = of_restore(&elements);
+            let steps = of_restore(&elements, true);
             let first = steps.iter().position(|s| s.switches()).unwrap();
             let at = |step| steps.iter().position(|s| *s == step).unwrap();
             assert!(at(Step::CompleteSafety) < first && at(Step::MaintenanceOn) < at(Step::CompleteSafety));
             assert!(steps.iter().skip(first).all(|s| !matches!(s, Step::StageCode | Step::StageFiles | Step::StageDatabase)));
             assert!(at(Step::CheckData) < at(Step::MaintenanceOff) && at(Step::MaintenanceOff) < at(Step::AskSite));
         }
+        assert!(!of_restore(&[Element::Database], false).contains(&Step::SwitchSettings), "tables stay in their database");
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::site::{SQLITE_SUFFIXES, inside};
 use crate::domain::state::StepState;
 use crate::domain::view::FileProblem;
 use crate::engine::{Owners, Repository, Restored};
-use crate::hosting::database::Means;
+use crate::hosting::database::files_of;
 use crate::hosting::host::{self, Staging};
 use std::path::{Path, PathBuf};
 
@@ -176,7 +176,7 @@ pub(super) async fn switch(run: &mut Run<'_>, i: usize, stage: Step) -> Result<O
 /// A SQLite database is staged beside the live one: where that is inside the code, it goes along with it.
 fn carry_staged_database(run: &mut Run<'_>, i: usize) {
     let staged = run.line(Step::StageDatabase).and_then(|l| l.journal.staged.clone());
-    if let Some(Means::File { staged, .. }) = staged.map(|s| s.means) {
+    for staged in staged.iter().flat_map(files_of) {
         for swap in &mut run.lines[i].journal.swaps {
             let Some(path) = inside(&swap.live, &staged) else { continue };
             for suffix in SQLITE_SUFFIXES {

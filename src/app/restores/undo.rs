@@ -2,6 +2,7 @@
 //! directories and database lie aside it is exact; later it restores the safety backup.
 
 use super::journal::{Journal, Line};
+use super::parts::Selection;
 use super::steps::{self, Step};
 use super::{enqueue, found, fresh, record, run, views};
 use crate::app::access::{self, Actor};
@@ -49,7 +50,11 @@ pub async fn undo(app: &App, actor: &Actor, id: &RestoreId, key: Option<String>)
     row.paths.clone_from(&first.paths);
     row.note = Some(format!("Undo of {}", first.id));
     let before = journal_of(app, &mut tx, &first).await?;
-    let mut lines = if exact { exact_lines(app, &row, &before)? } else { steps::lines(&row, &steps::of_restore(&elements)) };
+    let mut lines = if exact {
+        exact_lines(app, &row, &before)?
+    } else {
+        steps::lines(&row, &steps::of_restore(&elements, Selection::read(row.paths.as_deref())?.tables.is_empty()))
+    };
     let was_wrong = before.iter().find(|l| l.step == Step::Preflight).and_then(|l| l.journal.was_wrong.clone());
     for line in lines.iter_mut().filter(|l| l.name == Step::AskSite.word()) {
         line.journal = to_json(&Journal { was_wrong: was_wrong.clone(), ..Journal::default() })?;

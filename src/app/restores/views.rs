@@ -1,11 +1,13 @@
 //! How a restore looks: its state, and its steps as they happen.
 
+use super::parts::Selection;
 use super::steps::Step;
 use crate::base::clock::Millis;
 use crate::base::error::Result;
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::restores::Restore as Row;
+use crate::domain::browse::Inner;
 use crate::domain::element::Element;
 use crate::domain::ids::{RestoreId, TenantId};
 use crate::domain::state::{RestoreState, StepState};
@@ -27,6 +29,7 @@ pub(super) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Restore>
             })
         })
         .collect::<Result<Vec<_>>>()?;
+    let only = Selection::read(row.paths.as_deref())?;
     Ok(view::Restore {
         id: row.id.clone(),
         tenant: row.tenant.clone(),
@@ -48,7 +51,8 @@ pub(super) async fn view_of(conn: &mut Conn, row: &Row) -> Result<view::Restore>
         undo_until: iso(row.undo_until),
         message: row.message.clone(),
         hint: row.hint.clone(),
-        paths: super::parts::read(row.paths.as_deref())?.iter().map(|p| p.shown()).collect(),
+        paths: only.paths.iter().map(Inner::shown).collect(),
+        tables: only.tables,
         steps,
         job: row.job_id.clone(),
     })

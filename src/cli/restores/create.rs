@@ -28,9 +28,10 @@ pub fn create(s: &mut Session<'_>, args: &Create) -> Result<Exit> {
     let (backup, element) = chosen(s, args, wanted.as_deref(), &source)?;
     let mut wish = view::CreateRestore {
         backup: Some(backup.id.clone()),
-        element: Some(element).filter(|_| args.paths.is_empty()),
+        element: Some(element).filter(|_| args.paths.is_empty() && args.tables.is_empty()),
         paths: args.paths.iter().filter_map(|p| p.to_str().map(str::to_owned)).collect(),
         paths_hex: args.paths.iter().filter(|p| p.to_str().is_none()).map(|p| hex(p.as_os_str().as_bytes())).collect(),
+        tables: args.tables.clone(),
         note: args.note.clone(),
         dry_run: true,
         ..Default::default()
@@ -72,8 +73,8 @@ fn chosen(s: &mut Session<'_>, args: &Create, wanted: Option<&[Element]>, source
         let (backup, element) = choose::by_file(s, source, file)?;
         return Ok((backup, element.name().into()));
     }
-    let of_paths = elements_of(&args.paths, &source.elements);
-    let asked = wanted.unwrap_or(&of_paths);
+    let of_parts = elements_of(args, &source.elements);
+    let asked = wanted.unwrap_or(&of_parts);
     let backup = match &args.backup {
         Some(id) => choose::backup_of(s, source, id)?,
         None => {
@@ -101,24 +102,26 @@ fn chosen(s: &mut Session<'_>, args: &Create, wanted: Option<&[Element]>, source
     Ok((backup, wanted.map_or_else(|| "all".into(), |w| names(w).join(","))))
 }
 
-/// The elements that a backup must have for these paths: what is not named as in a backup may be of any.
-fn elements_of(paths: &[PathBuf], all: &[Element]) -> Vec<Element> {
+/// The elements that a backup must have for these paths and tables: a path that is not named as in a backup may be of any.
+fn elements_of(args: &Create, all: &[Element]) -> Vec<Element> {
     let in_one = |p: &PathBuf| [Element::Code, Element::Files].into_iter().find(|e| p.starts_with(e.name()));
-    let of: Vec<Element> = paths.iter().filter_map(in_one).collect();
+    let mut of: Vec<Element> = args.paths.iter().filter_map(in_one).collect();
+    of.extend((!args.tables.is_empty()).then_some(Element::Database));
     if of.is_empty() { all.to_vec() } else { of }
 }
 
 /// What will happen: on standard output when that was the question, otherwise before the question.
 fn tell_plan(s: &mut Session<'_>, dry_run: bool, plan: &Plan, backup: &Backup, target: &Environment) -> Result<()> {
     if dry_run && s.wants_data() {
-        return s.print(Sheet::one(PLAN, "backup,from,to,elements,missing,paths,lines,warnings", plan_row(plan)));
+        return s.print(Sheet::one(PLAN, "backup,from,to,elements,missing,paths,tables,lines,warnings", plan_row(plan)));
     }
     let mut lines = vec![
         format!("Restore to {} from the backup {}: {} - {}", full_name(target), backup.id, people_date(&backup.created), backup.reason),
         format!("Elements: {}", names(&plan.elements).join(", ")),
     ];
-    if !plan.paths.is_empty() {
-        lines.push(format!("Only: {}", plan.paths.join(", ")));
+    let only: Vec<String> = plan.paths.iter().cloned().chain(plan.tables.iter().map(|t| format!("table {t}"))).collect();
+    if !only.is_empty() {
+        lines.push(format!("Only: {}", only.join(", ")));
     }
     lines.extend(plan.lines.iter().map(|line| format!("- {line}")));
     lines.extend(plan.newest.iter().map(|n| format!("- {}: the newest of these, as it is now, is of {}", n.element, people_date(&n.at))));

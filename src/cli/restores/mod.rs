@@ -43,6 +43,9 @@ pub struct Create {
     /// Only this file or folder, for example files/public/logo.png, or as it lies on the site; may be given several times
     #[arg(long = "path", value_name = "PATH", conflicts_with_all = ["element", "file"])]
     pub paths: Vec<PathBuf>,
+    /// Only this table of the database, as the backup names it; may be given several times
+    #[arg(long = "table", value_name = "TABLE", conflicts_with_all = ["element", "file"])]
+    pub tables: Vec<String>,
     /// Restore into this environment
     #[arg(long, value_name = "TENANT/SITE.ENV", conflicts_with = "to_env")]
     pub to: Option<String>,
@@ -107,7 +110,8 @@ fn of_environment(s: &mut Session<'_>, environment: &Environment) -> Result<Vec<
 
 pub fn info(s: &mut Session<'_>, args: &Info) -> Result<Exit> {
     let restore: Restore = s.client()?.get(&format!("/restores/{}", escaped(&args.restore)))?;
-    let shown = "id,kind,environment,state,elements,paths,backup,safety_backup,note,initiator,date,finished,undo_until,message,hint,steps";
+    let shown =
+        "id,kind,environment,state,elements,paths,tables,backup,safety_backup,note,initiator,date,finished,undo_until,message,hint,steps";
     s.print(Sheet::one(COLUMNS, shown, row(&restore)))?;
     Ok(Exit::Good)
 }

@@ -23,6 +23,7 @@ pub const COLUMNS: &[Column] = &[
     column("steps", "Steps"),
     column("job", "Job"),
     column("paths", "Only"),
+    column("tables", "Only the tables"),
 ];
 
 pub const PLAN: &[Column] = &[
@@ -32,6 +33,7 @@ pub const PLAN: &[Column] = &[
     column("elements", "Elements"),
     column("missing", "Missing"),
     column("paths", "Only"),
+    column("tables", "Only the tables"),
     column("lines", "What happens"),
     column("warnings", "Warnings"),
 ];
@@ -61,6 +63,7 @@ pub fn row(r: &Restore) -> Vec<Cell> {
         steps.into(),
         r.job.as_ref().into(),
         r.paths.clone().into(),
+        r.tables.clone().into(),
     ]
 }
 
@@ -76,6 +79,7 @@ pub fn plan_row(plan: &Plan) -> Vec<Cell> {
         names(&plan.elements).into(),
         names(&plan.missing).into(),
         plan.paths.clone().into(),
+        plan.tables.clone().into(),
         plan.lines.clone().into(),
         plan.warnings.clone().into(),
     ]

@@ -93,4 +93,24 @@ pub struct RestoreChoices {
     pub more: bool,
     /// Where it can be restored into: id, `site.env`, and whether that is live.
     pub destinations: Vec<(String, String, bool)>,
+    /// The tables of one backup, for whoever wants to choose among them.
+    pub tables: Option<TableChoices>,
+}
+
+/// The tables of a backup, beside those that are there now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableChoices {
+    pub tables: Vec<TableChoice>,
+    /// Why it cannot be said what is there now.
+    pub problem: Option<String>,
+}
+
+/// A table with its rows: in the backup, and now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableChoice {
+    pub name: String,
+    pub then: u64,
+    /// The backup left its rows out.
+    pub empty: bool,
+    pub now: Option<u64>,
 }

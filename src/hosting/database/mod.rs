@@ -10,7 +10,7 @@ mod postgres;
 pub mod scratch;
 mod sqlite;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::secret::Secret;
 use crate::base::watch::Watch;
 use crate::domain::site::{Access, DatabaseAddress};
@@ -45,6 +45,21 @@ pub trait Database: Send + Sync {
     /// [`Means::Beside`] and [`Means::File`] the live one). What the same ticket left over is dropped first.
     /// `server` is an account that may create databases and users.
     fn stage(&self, ticket: &str, server: Option<&Access>) -> Result<(Staged, Secret)>;
+
+    /// May these tables change places by themselves, as the live database is now?
+    ///
+    /// # Errors
+    /// `Invalid` where one is no table, belongs to another site, or is tied by a foreign key to one that was not chosen;
+    /// the hint names what to choose, too.
+    fn check_tables(&self, tables: &[String]) -> Result<()>;
+
+    /// Prepares a place for these tables alone, beside the live ones. What the same ticket left over is dropped first. From
+    /// then on [`Database::import`], `switch` and `switch_back` touch them and nothing else: what is written to the others
+    /// meanwhile stays.
+    ///
+    /// # Errors
+    /// As [`Database::check_tables`].
+    fn stage_tables(&self, ticket: &str, tables: &[String]) -> Result<Staged>;
 
     /// Feeds a dump, or an image, into the staged place; a hostile dump stays inside it and runs no client command.
     ///
@@ -163,6 +178,17 @@ pub enum Means {
     Beside { staged: String, aside: String },
     /// A file beside the live one, exchanged with it; `inode` tells which of the two is the staged one.
     File { staged: PathBuf, inode: u64 },
+    /// Chosen tables alone, by names that follow from the ticket; everything else stays as it is.
+    Tables { tables: Vec<String> },
+}
+
+/// Files that lie beside the database of a ticket, where it is a file itself.
+pub fn files_of(staged: &Staged) -> Vec<PathBuf> {
+    match (&staged.means, &staged.address) {
+        (Means::File { staged, .. }, _) => vec![staged.clone()],
+        (Means::Tables { .. }, DatabaseAddress::Sqlite { path }) => sqlite::chosen::files(path, &staged.ticket),
+        _ => Vec::new(),
+    }
 }
 
 /// What a fence holds.
@@ -200,6 +226,43 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     p[i..].iter().all(|c| *c == '*')
 }
 
+/// Of tables that are tied to each other, those that go with `chosen` and are not among them: all that can be reached.
+pub(crate) fn companions(chosen: &[String], ties: &[(String, String)]) -> Vec<String> {
+    let mut all: Vec<&str> = chosen.iter().map(String::as_str).collect();
+    let mut at = 0;
+    while at < all.len() {
+        let here = all[at];
+        let next = ties.iter().filter_map(|(a, b)| match (a == here, b == here) {
+            (true, _) => Some(b.as_str()),
+            (_, true) => Some(a.as_str()),
+            _ => None,
+        });
+        for table in next.collect::<Vec<_>>() {
+            if !all.contains(&table) {
+                all.push(table);
+            }
+        }
+        at += 1;
+    }
+    let mut others: Vec<String> = all[chosen.len()..].iter().map(|t| (*t).to_owned()).collect();
+    others.sort_unstable();
+    others
+}
+
+/// What is tied by foreign keys to a table that was not chosen cannot change places without it.
+///
+/// # Errors
+/// `Invalid`, naming all that must be chosen, too.
+pub(crate) fn refuse_ties(chosen: &[String], ties: &[(String, String)]) -> Result<()> {
+    let is = |t: &String| chosen.contains(t);
+    let Some((from, to)) = ties.iter().find(|(from, to)| is(from) != is(to)) else { return Ok(()) };
+    let others = companions(chosen, ties);
+    let shown = others.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if others.len() > 20 { format!(" and {} more", others.len() - 20) } else { String::new() };
+    Err(Error::invalid(format!("the table {from} refers to the table {to} by a foreign key, and only one of the two was chosen"))
+        .hint(format!("choose these, too: {shown}{more}; or restore the whole database")))
+}
+
 /// The eight characters that a ticket has in the names of databases, users and tables: `0-9a-z` without i, l, o and u.
 pub(crate) fn short(ticket: &str) -> String {
     use sha2::{Digest, Sha256};
@@ -226,6 +289,20 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn a_table_takes_with_it_all_that_foreign_keys_tie_to_it_and_nothing_else() {
+        let of = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let ties: Vec<_> = [("items", "orders"), ("orders", "people"), ("posts", "posts"), ("notes", "posts")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .into();
+        for (chosen, others) in [(&["people"][..], &["items", "orders"][..]), (&["posts", "notes"], &[]), (&["alone"], &[])] {
+            assert_eq!(companions(&of(chosen), &ties), of(others), "{chosen:?}");
+            assert_eq!(refuse_ties(&of(chosen), &ties).is_ok(), others.is_empty(), "{chosen:?}");
+        }
+        let refused = refuse_ties(&of(&["orders"]), &ties).unwrap_err();
+        assert!(refused.hint_text().is_some_and(|h| h.contains("items, people")), "{refused}");
     }
 
     #[test]

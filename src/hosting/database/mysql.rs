@@ -95,10 +95,21 @@ impl Database for Mysql {
         }
     }
 
+    fn check_tables(&self, tables: &[String]) -> Result<()> {
+        beside::check_tables(&self.live()?, tables)
+    }
+
+    fn stage_tables(&self, ticket: &str, tables: &[String]) -> Result<Staged> {
+        let live = self.live()?;
+        beside::check_tables(&live, tables)?;
+        let (staged, _) = beside::make(&live, ticket, &self.access.address)?;
+        Ok(Staged { means: Means::Tables { tables: tables.to_vec() }, ..staged })
+    }
+
     fn import(&self, staged: &Staged, password: &Secret, dump: &mut dyn Read, watch: &Watch) -> Result<()> {
         let session = Self::staged(staged, password)?;
         match &staged.means {
-            Means::Beside { .. } => beside::import(&session, staged, dump, watch),
+            Means::Beside { .. } | Means::Tables { .. } => beside::import(&session, staged, dump, watch),
             _ => {
                 let database = self.live()?.account.database;
                 import::feed(&session, &mut script::Script::new(dump, rewrite::Inward::new(&database)), watch)
@@ -109,28 +120,28 @@ impl Database for Mysql {
     fn staged_counts(&self, staged: &Staged, password: &Secret) -> Result<BTreeMap<String, u64>> {
         let session = Self::staged(staged, password)?;
         match &staged.means {
-            Means::Beside { .. } => beside::count(&session, staged),
+            Means::Beside { .. } | Means::Tables { .. } => beside::count(&session, staged),
             _ => stage::count(&session),
         }
     }
 
     fn switch(&self, staged: &Staged) -> Result<()> {
         match &staged.means {
-            Means::Beside { .. } => beside::switch(&self.live()?, staged),
+            Means::Beside { .. } | Means::Tables { .. } => beside::switch(&self.live()?, staged),
             _ => Ok(()),
         }
     }
 
     fn switch_back(&self, staged: &Staged) -> Result<()> {
         match &staged.means {
-            Means::Beside { .. } => beside::switch_back(&self.live()?, staged),
+            Means::Beside { .. } | Means::Tables { .. } => beside::switch_back(&self.live()?, staged),
             _ => Ok(()),
         }
     }
 
     fn is_switched(&self, staged: &Staged) -> Result<bool> {
         match &staged.means {
-            Means::Beside { .. } => beside::is_switched(&self.live()?, staged),
+            Means::Beside { .. } | Means::Tables { .. } => beside::is_switched(&self.live()?, staged),
             _ => Ok(false),
         }
     }
@@ -145,7 +156,7 @@ impl Database for Mysql {
 
     fn discard(&self, staged: &Staged, server: Option<&Access>) -> Result<()> {
         let live = self.live()?;
-        if matches!(staged.means, Means::Beside { .. }) {
+        if matches!(staged.means, Means::Beside { .. } | Means::Tables { .. }) {
             return beside::discard(&live, staged);
         }
         let account = staged.address.account().ok_or_else(|| Error::internal("this is not a MySQL database"))?;

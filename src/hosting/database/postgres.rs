@@ -2,16 +2,18 @@
 //!
 //! `tools` finds the programs, `session` runs SQL and reads errors, `dump` reads pg_dump, `filter` reads a dump as psql
 //! would and lets nothing through that a dump does not hold, `import` feeds it, `fresh` makes a new database with its
-//! role, `fence` closes an old one, `beside` puts the data into schemas of the live database.
+//! role, `fence` closes an old one, `beside` puts the data into schemas of the live database, `chosen` only some tables.
 
 mod beside;
 mod catalogue;
+mod chosen;
 mod dump;
 mod fence;
 mod filter;
 mod fresh;
 mod import;
 mod lexer;
+mod only;
 mod scram;
 pub(super) mod scratch;
 mod session;
@@ -26,6 +28,7 @@ use crate::base::secret::Secret;
 use crate::base::watch::Watch;
 use crate::domain::site::{Access, DatabaseAddress};
 use beside::Beside;
+use chosen::Tables;
 use session::Session;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -64,8 +67,17 @@ impl Postgres {
         match &staged.means {
             Means::Beside { .. } => Ok(Some(Beside::new(&short(&staged.ticket)))),
             Means::NewDatabase => Ok(None),
+            Means::Tables { .. } => Err(Error::internal("chosen tables have a place of their own")),
             Means::File { .. } => Err(Error::internal("a file cannot hold what belongs into PostgreSQL")),
         }
+    }
+}
+
+/// The place of chosen tables, where it is them that are restored.
+fn tables_of(staged: &Staged) -> Option<(Tables, &[String])> {
+    match &staged.means {
+        Means::Tables { tables } => Some((Tables::new(&short(&staged.ticket)), tables)),
+        _ => None,
     }
 }
 
@@ -99,8 +111,23 @@ impl Database for Postgres {
         Ok((Staged { ticket: ticket.to_owned(), means, address }, password))
     }
 
+    fn check_tables(&self, tables: &[String]) -> Result<()> {
+        chosen::check(&self.live()?, tables)
+    }
+
+    fn stage_tables(&self, ticket: &str, tables: &[String]) -> Result<Staged> {
+        Tables::new(&short(ticket)).stage(&self.live()?, tables)?;
+        let means = Means::Tables { tables: tables.to_vec() };
+        Ok(Staged { ticket: ticket.to_owned(), means, address: self.access.address.clone() })
+    }
+
     fn import(&self, staged: &Staged, password: &Secret, dump: &mut dyn Read, watch: &Watch) -> Result<()> {
         let session = self.staged(staged, password)?;
+        if let Some((place, tables)) = tables_of(staged) {
+            place.stage(&session, tables)?; // a second try begins with an empty place
+            let (around, only) = place.import(&session, tables)?;
+            return import::feed_only(&session, &around, Some(only), dump, watch).map_err(chosen::explained);
+        }
         match self.beside(staged)? {
             None => import::feed(&session, &import::Around::new_database(), dump, watch),
             Some(beside) => {
@@ -116,18 +143,30 @@ impl Database for Postgres {
 
     fn staged_counts(&self, staged: &Staged, password: &Secret) -> Result<BTreeMap<String, u64>> {
         let session = self.staged(staged, password)?;
+        if let Some((place, _)) = tables_of(staged) {
+            return place.counts(&session);
+        }
         catalogue::counts(&session, self.beside(staged)?.as_ref())
     }
 
     fn switch(&self, staged: &Staged) -> Result<()> {
+        if let Some((place, _)) = tables_of(staged) {
+            return place.switch(&self.live()?);
+        }
         self.beside(staged)?.map_or(Ok(()), |b| b.switch(&self.live()?))
     }
 
     fn switch_back(&self, staged: &Staged) -> Result<()> {
+        if let Some((place, _)) = tables_of(staged) {
+            return place.switch_back(&self.live()?);
+        }
         self.beside(staged)?.map_or(Ok(()), |b| b.switch_back(&self.live()?))
     }
 
     fn is_switched(&self, staged: &Staged) -> Result<bool> {
+        if let Some((place, _)) = tables_of(staged) {
+            return place.is_switched(&self.live()?);
+        }
         self.beside(staged)?.map_or(Ok(false), |b| b.is_switched(&self.live()?))
     }
 
@@ -146,6 +185,9 @@ impl Database for Postgres {
     }
 
     fn discard(&self, staged: &Staged, server: Option<&Access>) -> Result<()> {
+        if let Some((place, _)) = tables_of(staged) {
+            return place.discard(&self.live()?);
+        }
         match self.beside(staged)? {
             Some(beside) => beside.discard(&self.live()?),
             None => {

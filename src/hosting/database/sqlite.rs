@@ -4,9 +4,13 @@
 //! file is staged beside the live one and exchanged with it by one rename. Every file is opened with the owner's
 //! rights and never through a symbolic link: the directory is the owner's, who may put anything there.
 //!
+//! Chosen tables change places inside the live file, in one transaction: what is written to the others meanwhile stays, and
+//! programs that have the file open see them at once.
+//!
 //! What it cannot do: under a rollback journal a writer waits while the image is read; a program that keeps the old file
 //! open across the switch goes on reading it until it is reloaded.
 
+pub(super) mod chosen;
 mod image;
 mod swap;
 #[cfg(test)]
@@ -56,6 +60,14 @@ impl Sqlite {
         })
     }
 
+    /// The place of chosen tables, where it is them that are restored.
+    fn place_of<'a>(&self, staged: &'a Staged) -> Result<Option<(chosen::Place, &'a [String])>> {
+        match &staged.means {
+            Means::Tables { tables } => Ok(Some((chosen::Place::of(&self.path, &staged.ticket)?, tables))),
+            _ => Ok(None),
+        }
+    }
+
     fn staged_path<'a>(&self, staged: &'a Staged) -> Result<(&'a Path, u64)> {
         match &staged.means {
             Means::File { staged: path, inode } if path.parent() == self.path.parent() => Ok((path, *inode)),
@@ -68,10 +80,20 @@ fn directory(path: &Path) -> Result<&Path> {
     path.parent().ok_or_else(|| Error::invalid(format!("{} is not the path of a database file", path.display())))
 }
 
+/// The file of a ticket beside the live one.
+fn beside(live: &Path, ticket: &str, ending: &str) -> Result<PathBuf> {
+    if ticket.is_empty() || !ticket.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        return Err(Error::internal(format!("{ticket:?} cannot be a part of a file's name")));
+    }
+    Ok(directory(live)?.join(format!(".sitekeep-{ticket}{ending}.sqlite")))
+}
+
 /// Opens an existing database, for reading and for the locks and recovery that this may need.
 fn open(path: &Path) -> Result<Connection> {
     let what = || format!("opening {}", path.display());
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // Addresses are of use to what is attached later; a path that begins with a slash is never taken for one.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(path, flags).map_err(explain).context(what)?;
     connection.busy_timeout(PATIENCE).map_err(explain)?;
     // Definitions in the file are somebody else's: they may call nothing that has an effect.
@@ -111,7 +133,7 @@ fn count(connection: &Connection) -> Result<BTreeMap<String, u64>> {
         .map_err(explain)?;
     let transaction = connection.unchecked_transaction().map_err(explain)?;
     let mut counts = BTreeMap::new();
-    for name in names {
+    for name in names.into_iter().filter(|name| !chosen::is_mark(name)) {
         let sql = format!("select count(*) from \"{}\"", name.replace('"', "\"\""));
         let rows: i64 = transaction.query_row(&sql, [], |row| row.get(0)).map_err(explain).context(|| format!("counting {name}"))?;
         counts.insert(name, rows.unsigned_abs());
@@ -168,16 +190,31 @@ impl Database for Sqlite {
     }
 
     fn stage(&self, ticket: &str, _: Option<&super::Access>) -> Result<(Staged, Secret)> {
-        if ticket.is_empty() || !ticket.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-            return Err(Error::internal(format!("{ticket:?} cannot be a part of a file's name")));
-        }
-        let path = directory(&self.path)?.join(format!(".sitekeep-{ticket}.sqlite"));
+        let path = beside(&self.path, ticket, "")?;
         let inode = self.owner()?.act(|| swap::make(&path, &self.path))?;
         let address = DatabaseAddress::Sqlite { path: self.path.clone() };
         Ok((Staged { ticket: ticket.to_owned(), means: Means::File { staged: path, inode }, address }, Secret::new("")))
     }
 
+    fn check_tables(&self, tables: &[String]) -> Result<()> {
+        self.with(|connection| chosen::check(connection, tables))
+    }
+
+    fn stage_tables(&self, ticket: &str, tables: &[String]) -> Result<Staged> {
+        self.check_tables(tables)?;
+        let place = chosen::Place::of(&self.path, ticket)?;
+        self.owner()?.act(|| place.make(&self.path))?;
+        let address = DatabaseAddress::Sqlite { path: self.path.clone() };
+        Ok(Staged { ticket: ticket.to_owned(), means: Means::Tables { tables: tables.to_vec() }, address })
+    }
+
     fn import(&self, staged: &Staged, _: &Secret, dump: &mut dyn Read, watch: &Watch) -> Result<()> {
+        if let Some((place, tables)) = self.place_of(staged)? {
+            let who = self.owner()?;
+            let file = who.act(|| place.writable())?;
+            image::write(file, dump, watch)?;
+            return who.act(|| place.prove(tables));
+        }
         let (path, inode) = self.staged_path(staged)?;
         let who = self.owner()?;
         let file = who.act(|| swap::writable(path, inode))?;
@@ -187,6 +224,11 @@ impl Database for Sqlite {
     }
 
     fn staged_counts(&self, staged: &Staged, _: &Secret) -> Result<BTreeMap<String, u64>> {
+        if let Some((place, tables)) = self.place_of(staged)? {
+            let mut counts = self.owner()?.act(|| count(&image::open_still(&place.coming)?))?;
+            counts.retain(|table, _| tables.contains(table));
+            return Ok(counts);
+        }
         let (path, inode) = self.staged_path(staged)?;
         self.owner()?.act(|| {
             // After the switch the staged file stands at the live path.
@@ -195,6 +237,9 @@ impl Database for Sqlite {
     }
 
     fn switch(&self, staged: &Staged) -> Result<()> {
+        if let Some((place, tables)) = self.place_of(staged)? {
+            return self.owner()?.act(|| place.switch(&self.path, tables));
+        }
         let (path, inode) = self.staged_path(staged)?;
         self.owner()?.act(|| {
             if swap::inode(&self.path)? == Some(inode) { swap::sync_directory(path) } else { swap::exchange(&self.path, path, inode) }
@@ -202,6 +247,9 @@ impl Database for Sqlite {
     }
 
     fn switch_back(&self, staged: &Staged) -> Result<()> {
+        if let Some((place, tables)) = self.place_of(staged)? {
+            return self.owner()?.act(|| place.switch_back(&self.path, tables));
+        }
         let (path, inode) = self.staged_path(staged)?;
         self.owner()?.act(|| match (swap::inode(&self.path)?, swap::inode(path)?) {
             (Some(live), _) if live != inode => Ok(()),
@@ -213,6 +261,9 @@ impl Database for Sqlite {
     }
 
     fn is_switched(&self, staged: &Staged) -> Result<bool> {
+        if let Some((place, _)) = self.place_of(staged)? {
+            return self.with(|connection| place.is_switched(connection));
+        }
         let (_, inode) = self.staged_path(staged)?;
         self.owner()?.act(|| Ok(swap::inode(&self.path)? == Some(inode)))
     }
@@ -233,6 +284,9 @@ impl Database for Sqlite {
     }
 
     fn discard(&self, staged: &Staged, _: Option<&super::Access>) -> Result<()> {
+        if let Some((place, _)) = self.place_of(staged)? {
+            return self.owner()?.act(|| place.discard(&self.path));
+        }
         let (path, _) = self.staged_path(staged)?;
         self.owner()?.act(|| swap::remove(path))
     }

@@ -6,6 +6,10 @@
 //! the live data are written down there before it, for the way back. The notes table is renamed by the same statement
 //! (to `sko<ticket>_0`): its name alone says on which side of the switch the database is, after any crash.
 //!
+//! Where only chosen tables change places, they take their triggers with them, and nothing else is noted, renamed or dropped:
+//! views find the table by its name. What a foreign key ties to a table that was not chosen is refused: the key would
+//! follow the table that is put aside.
+//!
 //! What this cannot do: between the renaming and the last view, trigger and routine the site lacks some of them (it is
 //! in maintenance then); they belong to the site's user afterwards, whoever made them; those that the site's user may
 //! not read stay as they are; the dump must hold nothing but what a dump tool writes; a table's default may not call
@@ -15,6 +19,7 @@
 mod editor;
 mod keys;
 mod notes;
+mod only;
 
 use super::super::{Means, Staged, short};
 use super::catalogue::Catalogue;
@@ -28,6 +33,7 @@ use crate::base::watch::Watch;
 use crate::domain::site::DatabaseAddress;
 use editor::{Keep, Sideways};
 use notes::{Notes, Side, State};
+pub use only::check as check_tables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
@@ -36,18 +42,25 @@ use std::io::Read;
 pub struct Names {
     pub staged: String,
     pub aside: String,
+    /// Only these tables change places; `None`: all of them, with everything else that a database holds.
+    pub only: Option<Vec<String>>,
 }
 
 impl Names {
     pub fn of(ticket: &str) -> Self {
         let short = short(ticket);
-        Self { staged: format!("sk{short}_"), aside: format!("sko{short}_") }
+        Self { staged: format!("sk{short}_"), aside: format!("sko{short}_"), only: None }
     }
     fn from(staged: &Staged) -> Result<Self> {
         match &staged.means {
-            Means::Beside { staged, aside } => Ok(Self { staged: staged.clone(), aside: aside.clone() }),
+            Means::Beside { staged, aside } => Ok(Self { staged: staged.clone(), aside: aside.clone(), only: None }),
+            Means::Tables { tables } => Ok(Self { only: Some(tables.clone()), ..Self::of(&staged.ticket) }),
             _ => Err(Error::internal("this restore does not lie beside the live tables")),
         }
+    }
+    /// Does this table change places?
+    fn is_meant(&self, table: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|t| t == table))
     }
 }
 
@@ -81,7 +94,8 @@ pub fn import(live: &Session, staged: &Staged, dump: &mut dyn Read, watch: &Watc
         return Err(Error::conflict(format!("the restore {} was switched already", staged.ticket)));
     }
     let editor = Sideways::new(&live.account.database, &names, Side::New, Keep::Tables);
-    import::feed(live, &mut Script::new(dump, editor), watch)
+    import::feed(live, &mut Script::new(dump, editor), watch)?;
+    only::refuse_triggers(live, &names, &notes)
 }
 
 /// Rows of the staged tables, by the names that they are going to have.
@@ -107,9 +121,11 @@ pub fn switch(live: &Session, staged: &Staged) -> Result<()> {
     let names = Names::from(staged)?;
     let mut notes = Notes::need(live, &names)?;
     if !notes.renamed {
+        only::check_again(live, &names)?;
         if !any_aside(live, &names)? {
             write_down_live(live, &names, &notes)?;
         }
+        only::refuse_triggers(live, &names, &notes)?;
         notes.set(live, State::Going)?;
         rename_forth(live, &names, &notes)?;
         notes = Notes::need(live, &names)?;
@@ -117,6 +133,7 @@ pub fn switch(live: &Session, staged: &Staged) -> Result<()> {
     if notes.state != State::New {
         let (from, to) = (notes.programs(live, Side::Old)?, notes.statements(live, Side::New)?);
         apply(live, &from, &notes.programs(live, Side::New)?, || keys::forth(live, &names, &notes), &to)?;
+        only::refuse_broken_views(live, &names, &notes)?;
         notes.set(live, State::New)?;
     }
     Ok(())
@@ -132,6 +149,9 @@ pub fn switch_back(live: &Session, staged: &Staged) -> Result<()> {
         return Ok(());
     }
     if notes.renamed {
+        if notes.state == State::New {
+            only::check_again(live, &names)?;
+        }
         notes.set(live, State::Back)?;
         claim_newcomers(live, &names, &notes)?;
         rename_back(live, &names, &notes)?;
@@ -164,24 +184,12 @@ pub fn discard(live: &Session, staged: &Staged) -> Result<()> {
 fn write_down_live(live: &Session, names: &Names, notes: &Notes) -> Result<()> {
     notes.forget(live, Side::Old)?;
     let found = Catalogue::read(live)?;
-    let mut args: Vec<String> =
-        ["--no-data", "--routines", "--triggers", "--single-transaction", "--skip-lock-tables", "--default-character-set=utf8mb4"]
-            .map(str::to_owned)
-            .into();
-    args.extend(["--no-tablespaces", "--skip-dump-date"].map(str::to_owned));
-    if found.events {
-        args.push("--events".to_owned());
+    if names.only.is_some() {
+        only::note_broken_views(live, &found, notes)?;
     }
-    if !found.unreadable.is_empty() {
-        args.push("--force".to_owned());
-    }
-    if !live.tools.mariadb {
-        args.extend(["--set-gtid-purged=OFF", "--column-statistics=0"].map(str::to_owned));
-    }
-    let database = &live.account.database;
-    args.extend(found.ignored().map(|t| format!("--ignore-table={database}.{t}")));
-    args.extend(["--".to_owned(), database.clone()]);
+    let Some(args) = structure_of(live, &found, names) else { return Ok(()) };
     let mut running = live.tool(&live.tools.dump)?.args(args).start(false, true)?;
+    let database = &live.account.database;
     let structure = Script::new(running.stdout()?, Outward::new(database));
     let mut script = Script::new(structure, Sideways::new(database, names, Side::Old, Keep::Notes));
     import::feed(live, &mut script, &Watch::new()).map_err(|e| e.context("writing down the live structure"))?;
@@ -191,6 +199,34 @@ fn write_down_live(live: &Session, names: &Names, notes: &Notes) -> Result<()> {
         ended.success(super::session::explain)?;
     }
     Ok(())
+}
+
+/// The dump tool's arguments for the structure of what is live; `None` where none of the chosen tables is.
+fn structure_of(live: &Session, found: &Catalogue, names: &Names) -> Option<Vec<String>> {
+    let mut args: Vec<String> =
+        ["--no-data", "--triggers", "--single-transaction", "--skip-lock-tables", "--default-character-set=utf8mb4"]
+            .map(str::to_owned)
+            .into();
+    args.extend(["--no-tablespaces", "--skip-dump-date"].map(str::to_owned));
+    if !found.unreadable.is_empty() {
+        args.push("--force".to_owned());
+    }
+    if !live.tools.mariadb {
+        args.extend(["--set-gtid-purged=OFF", "--column-statistics=0"].map(str::to_owned));
+    }
+    let database = &live.account.database;
+    if names.only.is_some() {
+        let there: Vec<String> = found.tables.iter().filter(|t| t.is_table() && names.is_meant(&t.name)).map(|t| t.name.clone()).collect();
+        args.extend(["--".to_owned(), database.clone()]);
+        return (!there.is_empty()).then(|| [args, there].concat());
+    }
+    args.push("--routines".to_owned());
+    if found.events {
+        args.push("--events".to_owned());
+    }
+    args.extend(found.ignored().map(|t| format!("--ignore-table={database}.{t}")));
+    args.extend(["--".to_owned(), database.clone()]);
+    Some(args)
 }
 
 /// The one act: live tables go aside, staged ones take their names, the notes tell so; all of it or nothing.
@@ -209,7 +245,7 @@ fn rename_forth(live: &Session, names: &Names, notes: &Notes) -> Result<()> {
             pairs.push((staged, table));
         }
     }
-    clear_views(live, notes.tables(live, Side::New)?)?;
+    clear_views(live, names, notes.tables(live, Side::New)?)?;
     pairs.push((format!("{}0", names.staged), format!("{}0", names.aside)));
     rename(live, &pairs)
 }
@@ -229,13 +265,16 @@ fn rename_back(live: &Session, names: &Names, notes: &Notes) -> Result<()> {
             pairs.push((aside, table));
         }
     }
-    clear_views(live, notes.tables(live, Side::Old)?)?;
+    clear_views(live, names, notes.tables(live, Side::Old)?)?;
     pairs.push((format!("{}0", names.aside), format!("{}0", names.staged)));
     rename(live, &pairs)
 }
 
 /// Where one side has a view by the name of the other side's table, it makes room: it is written down.
-fn clear_views(live: &Session, coming: Vec<(String, bool)>) -> Result<()> {
+fn clear_views(live: &Session, names: &Names, coming: Vec<(String, bool)>) -> Result<()> {
+    if names.only.is_some() {
+        return Ok(()); // a view was not chosen: that it stands in the way is refused
+    }
     let views = Catalogue::tables(live)?.tables.into_iter().filter(|t| t.kind == "VIEW").map(|t| t.name);
     let drops: String = views.filter(|v| coming.iter().any(|(t, _)| t == v)).map(|v| format!("drop view {};\n", name(&v))).collect();
     if drops.is_empty() { Ok(()) } else { live.ask(&drops, None).map(|_| ()) }
@@ -248,6 +287,9 @@ fn rename(live: &Session, pairs: &[(String, String)]) -> Result<()> {
 
 /// Tables that were made since the switch go away with the restored ones: the old state never had them.
 fn claim_newcomers(live: &Session, names: &Names, notes: &Notes) -> Result<()> {
+    if names.only.is_some() {
+        return Ok(());
+    }
     let known: BTreeSet<String> = notes.tables(live, Side::New)?.into_iter().map(|(t, _)| t).collect();
     let old: BTreeSet<String> = notes.tables(live, Side::Old)?.into_iter().map(|(t, _)| t).collect();
     let there = all_tables(live)?;

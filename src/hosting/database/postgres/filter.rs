@@ -6,6 +6,7 @@
 //! keep a dump inside its database: it runs as an account that can do nothing elsewhere.
 
 use super::lexer::{Lexer, Piece};
+use super::only::{Fate, Only};
 use super::tools::Version;
 use crate::base::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -23,6 +24,8 @@ pub struct Rules {
     pub kept_objects: BTreeSet<String>,
     /// Schemas that stay as they are: they hold nothing but extensions.
     pub kept_schemas: BTreeSet<String>,
+    /// Only what concerns these tables is let through.
+    pub only: Option<Only>,
 }
 
 enum Verdict {
@@ -30,6 +33,10 @@ enum Verdict {
     Drop,
     Replace(Vec<u8>),
     Rows,
+    /// Rows behind another head.
+    RowsBehind(Vec<u8>),
+    /// Rows that are dropped with their head.
+    NoRows,
 }
 
 /// Reads a dump piece by piece and writes what psql may see.
@@ -45,6 +52,8 @@ pub struct Filter {
     comment: Vec<u8>,
     /// In the rows of a COPY; at the start of a line?
     rows: Option<bool>,
+    /// These rows are not let through.
+    dropped: bool,
     /// In a large object that is kept as it is.
     in_kept_object: bool,
     complete: bool,
@@ -61,6 +70,7 @@ impl Filter {
             words: Vec::new(),
             comment: Vec::new(),
             rows: None,
+            dropped: false,
             in_kept_object: false,
             complete: false,
         }
@@ -118,7 +128,9 @@ impl Filter {
         let ends = at_start && (text.starts_with(b"\\.\n") || text.starts_with(b"\\.\r\n"));
         let line = memchr::memchr(b'\n', text).map(|i| i + 1);
         let n = line.unwrap_or(text.len());
-        out.extend_from_slice(&text[..n]);
+        if !self.dropped {
+            out.extend_from_slice(&text[..n]);
+        }
         self.rows = if ends { None } else { Some(line.is_some()) };
         n
     }
@@ -160,6 +172,8 @@ impl Filter {
         self.started = true;
         match &mut self.held {
             Some(held) if held.len() + bytes.len() <= STATEMENT => held.extend_from_slice(bytes),
+            // Too long to be looked at: no statement about a chosen table is.
+            held if self.rules.only.is_some() => *held = None,
             held => {
                 out.extend_from_slice(&held.take().unwrap_or_default());
                 out.extend_from_slice(bytes);
@@ -191,17 +205,39 @@ impl Filter {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let held = self.held.replace(Vec::new());
         self.started = false;
-        match self.verdict(&words, held.as_deref(), next)? {
+        let verdict = match self.verdict(&words, held.as_deref(), next)? {
+            Verdict::Keep | Verdict::Replace(_) | Verdict::Rows if self.rules.only.is_some() => {
+                let (text, is_copy) = (held.as_deref().unwrap_or_default(), words.first() == Some(&"copy"));
+                self.rules.only.as_mut().map_or(Ok(Verdict::Drop), |only| Self::chosen(only, text, is_copy))?
+            }
+            verdict => verdict,
+        };
+        match verdict {
             Verdict::Keep => out.extend_from_slice(&held.unwrap_or_default()),
             Verdict::Replace(text) => out.extend_from_slice(&text),
             Verdict::Drop => {}
             Verdict::Rows => {
                 out.extend_from_slice(&held.unwrap_or_default());
                 // The rows begin after this line's end, which is the next byte.
-                self.rows = Some(false);
+                (self.rows, self.dropped) = (Some(false), false);
             }
+            Verdict::RowsBehind(head) => {
+                out.extend_from_slice(&head);
+                (self.rows, self.dropped) = (Some(false), false);
+            }
+            Verdict::NoRows => (self.rows, self.dropped) = (Some(false), true),
         }
         Ok(())
+    }
+
+    /// What the rows of a chosen table, and the statements that make one, become; everything else goes nowhere.
+    fn chosen(only: &mut Only, text: &[u8], is_copy: bool) -> Result<Verdict> {
+        Ok(match only.fate(&String::from_utf8_lossy(text), is_copy)? {
+            Fate::Drop => Verdict::Drop,
+            Fate::Replace(text) => Verdict::Replace(text.into_bytes()),
+            Fate::Rows(None) => Verdict::NoRows,
+            Fate::Rows(Some(head)) => Verdict::RowsBehind(head.into_bytes()),
+        })
     }
 
     fn verdict(&mut self, words: &[&str], held: Option<&[u8]>, next: Option<&u8>) -> Result<Verdict> {
@@ -277,7 +313,8 @@ mod tests {
 
     fn filtered(text: &str, major: u32, step: usize) -> Result<String> {
         let kept = |name: &str| BTreeSet::from([name.to_owned()]);
-        let rules = Rules { server: Version { major, minor: 0 }, kept_objects: kept("16401"), kept_schemas: kept("extensions") };
+        let rules =
+            Rules { server: Version { major, minor: 0 }, kept_objects: kept("16401"), kept_schemas: kept("extensions"), only: None };
         let (mut filter, mut out) = (Filter::new(rules), Vec::new());
         for chunk in text.as_bytes().chunks(step) {
             filter.push(chunk, &mut out)?;

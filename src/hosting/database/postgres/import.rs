@@ -5,6 +5,7 @@
 //! a psql that ends well proves nothing.
 
 use super::filter::{Filter, Rules};
+use super::only::Only;
 use super::session::{Session, explain};
 use super::tools::Version;
 use crate::base::chance;
@@ -46,6 +47,14 @@ impl Around {
 /// `Damaged` for a dump that ends too early, `Permanent` for a hostile one or what the server refuses, the reader's own
 /// error when it fails. Nothing is left in the database then.
 pub fn feed(session: &Session, around: &Around, dump: &mut dyn Read, watch: &Watch) -> Result<()> {
+    feed_only(session, around, None, dump, watch)
+}
+
+/// The same; of the dump only what concerns chosen tables is let through.
+///
+/// # Errors
+/// As [`feed`]; `Permanent` where a chosen table has other columns now.
+pub fn feed_only(session: &Session, around: &Around, only: Option<Only>, dump: &mut dyn Read, watch: &Watch) -> Result<()> {
     let version = session.psql.version;
     if !version.knows_restrict() {
         return Err(Error::permanent(format!("psql {version} cannot be kept from obeying commands inside a dump (CVE-2025-8714)"))
@@ -53,7 +62,7 @@ pub fn feed(session: &Session, around: &Around, dump: &mut dyn Read, watch: &Wat
     }
     let server = session.server_version()?;
     refuse_power(session)?;
-    let rules = Rules { server, kept_objects: around.kept_objects.clone(), kept_schemas: around.kept_schemas.clone() };
+    let rules = Rules { server, kept_objects: around.kept_objects.clone(), kept_schemas: around.kept_schemas.clone(), only };
     let key = chance::word(32);
     let proof = chance::word(32);
     let mut running = session.client()?.start(true, true)?;

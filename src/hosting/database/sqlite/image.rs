@@ -128,7 +128,8 @@ pub fn open_still(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn uri(path: &Path) -> PathBuf {
+/// The address of a file that nobody writes to.
+pub fn uri(path: &Path) -> PathBuf {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut uri = b"file:".to_vec();
     for &byte in path.as_os_str().as_bytes() {

@@ -74,11 +74,14 @@ impl Sideways {
     }
 
     fn create_table(&self, sql: &[u8], tokens: &[Token], delimiter: &[u8]) -> Result<Edit> {
+        let at = Self::place(tokens, "table")?;
+        if !self.names.is_meant(&self.table(tokens, at)?.0) {
+            return Ok(Edit::Drop);
+        }
         if tokens.iter().take(6).any(|t| t.is_any(&["temporary", "like", "select"])) {
             return Err(strange("a CREATE TABLE that copies another table"));
         }
         let mut edits = Edits::new();
-        let at = Self::place(tokens, "table")?;
         let table = self.rename(tokens, at, &mut edits)?;
         let mut out = self.note("table", &table, "", b"");
         for key in keys::named(tokens) {
@@ -88,7 +91,10 @@ impl Sideways {
             edits.push((tokens[key].start..tokens[key].end, name(&under(&self.names.staged, &own)).into_bytes()));
         }
         for n in (0..tokens.len()).filter(|n| tokens[*n].is("references")) {
-            self.rename(tokens, n + 1, &mut edits)?;
+            let other = self.rename(tokens, n + 1, &mut edits)?;
+            if !self.names.is_meant(&other) {
+                return Err(tied(&table, &other));
+            }
         }
         if self.keep == Keep::Tables {
             out.extend_from_slice(delimiter);
@@ -100,6 +106,9 @@ impl Sideways {
     fn sequence(&self, sql: &[u8], tokens: &[Token], delimiter: &[u8], made: bool) -> Result<Edit> {
         let mut edits = Edits::new();
         let table = self.rename(tokens, Self::place(tokens, "sequence")?, &mut edits)?;
+        if !self.names.is_meant(&table) {
+            return Ok(Edit::Drop);
+        }
         let mut out = Vec::new();
         if made {
             out.extend(self.note("sequence", &table, "", b""));
@@ -114,6 +123,9 @@ impl Sideways {
     }
 
     fn program(&self, sql: &[u8], tokens: &[Token], delimiter: &[u8]) -> Result<Edit> {
+        if self.names.only.is_some() && !self.is_trigger_of_a_chosen_table(tokens)? {
+            return Ok(Edit::Drop);
+        }
         let neutral = neutral(sql, tokens, Verb::Program, &self.database);
         let mut out = self.note("sql", "", "", neutral.as_deref().unwrap_or(sql));
         let kinds = ["view", "trigger", "procedure", "function", "event", "package"];
@@ -131,6 +143,14 @@ impl Sideways {
         out.extend_from_slice(delimiter);
         out.extend(self.note("program", &kind, &program, b""));
         Ok(Edit::Replace(out))
+    }
+
+    /// `CREATE TRIGGER name BEFORE INSERT ON table …`. What drops one has no table.
+    fn is_trigger_of_a_chosen_table(&self, tokens: &[Token]) -> Result<bool> {
+        let kinds = ["view", "trigger", "procedure", "function", "event", "package"];
+        let Some(at) = tokens.iter().position(|t| t.is_any(&kinds)).filter(|at| tokens[*at].is("trigger")) else { return Ok(false) };
+        let on = tokens.iter().skip(at + 2).take(12).position(|t| t.is("on"));
+        on.map_or(Ok(false), |on| Ok(self.names.is_meant(&self.table(tokens, at + 2 + on + 1)?.0)))
     }
 
     /// Settings apply to the tables and to what is noted alike: they are done and noted.
@@ -152,12 +172,13 @@ impl Sideways {
             return Ok(Edit::Drop);
         }
         let mut edits = Edits::new();
-        self.rename(tokens, at, &mut edits)?;
-        Ok(Edit::Replace(replaced(sql, edits)))
+        let table = self.rename(tokens, at, &mut edits)?;
+        Ok(if self.names.is_meant(&table) { Edit::Replace(replaced(sql, edits)) } else { Edit::Drop })
     }
 
     fn drop_tables(&self, sql: &[u8], tokens: &[Token]) -> Result<Edit> {
-        if self.keep == Keep::Notes {
+        // Of chosen tables none is staged yet: the place was made empty.
+        if self.keep == Keep::Notes || self.names.only.is_some() {
             return Ok(Edit::Drop);
         }
         let mut edits = Edits::new();
@@ -187,6 +208,7 @@ impl Editor for Sideways {
             Verb::SetSequence if tokens.get(2).is_some_and(|t| t.is_sign(b'(')) => self.renamed(sql, &tokens, 3),
             Verb::Keys => self.renamed(sql, &tokens, 2),
             Verb::LockTables | Verb::Use | Verb::CreateDatabase | Verb::Transaction => Ok(Edit::Drop),
+            Verb::AlterDatabase if self.names.only.is_some() => Ok(Edit::Drop),
             Verb::AlterDatabase => {
                 let text = neutral(sql, &tokens, Verb::AlterDatabase, &self.database);
                 Ok(Edit::Replace(self.note("sql", "", "", text.as_deref().unwrap_or(sql))))
@@ -206,9 +228,14 @@ impl Editor for Sideways {
             return Err(strange("rows for no table"));
         }
         let mut edits = Edits::new();
-        self.rename(&tokens, at, &mut edits)?;
-        Ok(Edit::Replace(replaced(head, edits)))
+        let table = self.rename(&tokens, at, &mut edits)?;
+        Ok(if self.names.is_meant(&table) { Edit::Replace(replaced(head, edits)) } else { Edit::Drop })
     }
+}
+
+fn tied(table: &str, other: &str) -> Error {
+    Error::invalid(format!("the table {table} refers to the table {other} by a foreign key, and {other} was not chosen"))
+        .hint(format!("choose {other}, too, or restore the whole database"))
 }
 
 /// The first words of a statement, for a message; no string of it, which may be a secret.

@@ -90,8 +90,17 @@ impl Notes {
     }
 
     pub fn add_table(&self, live: &Session, side: Side, table: &str, sequence: bool) -> Result<()> {
-        let sql = note(&self.table, side, if sequence { "sequence" } else { "table" }, table, "", b"");
-        live.ask(&format!("{sql};"), SHORT).map(|_| ())
+        self.add(live, side, if sequence { "sequence" } else { "table" }, table)
+    }
+
+    pub fn add(&self, live: &Session, side: Side, kind: &str, name: &str) -> Result<()> {
+        live.ask(&format!("{};", note(&self.table, side, kind, name, "", b"")), SHORT).map(|_| ())
+    }
+
+    /// What [`Notes::add`] noted of a kind.
+    pub fn named(&self, live: &Session, side: Side, kind: &str) -> Result<Vec<String>> {
+        let rows = self.rows(live, "hex(a)", side, &format!("kind={}", text(kind)))?;
+        Ok(rows.iter().map(|r| unhex(&r[0])).collect())
     }
 
     /// The tables of a side by their own names, and whether each is a sequence.
