@@ -1,5 +1,7 @@
-//! Single tables brought back: alone, wholly, and back again, while everything else in the database stays and goes on.
+//! Single tables brought back: alone, wholly, and back again, while everything else in the database stays and goes on; by the
+//! command, the API and the page.
 
+use crate::support::browser::Browser;
 use crate::support::digest::{self, Digest};
 use crate::support::keep::{Keep, text};
 use crate::support::mariadb::Mariadb;
@@ -10,6 +12,8 @@ use crate::support::wordpress::Wordpress;
 use crate::support::{give_tree, write};
 use serde_json::json;
 use sitekeep::domain::view;
+
+const PASSWORD: &str = "seven yellow lanterns";
 
 /// What differs between two states, by name.
 fn differ(a: &Digest, b: &Digest) -> Vec<String> {
@@ -318,6 +322,59 @@ fn in_a_file_nothing_is_changed_where_rows_would_refer_to_what_is_not_there_or_a
     let restore = panel.must_restore("notes.live", &["--backup", &backup, "--table=people", "--table=orders"]);
     panel.must_undo(&restore.id, "notes.live");
     before.assert_same(&site.rows(), "undone");
+}
+
+#[test]
+fn the_way_from_a_backup_to_two_of_its_tables_is_walked_without_scripts() {
+    let panel = Panel::start();
+    let site = notes(&panel, "wal");
+    let backup = panel.back_up("notes.live", &[]).id;
+    site.sql("delete from notes where id > 2; delete from bare");
+    let file = panel.scratch.join("password");
+    write(&file, PASSWORD);
+    let email = "admin@example.test";
+    assert!(panel.tool(&["setup", "--email", email, "--password-file", &file.display().to_string()], &[]).status.success());
+    let browser = Browser::new(&panel.server.url);
+    browser.sign_in(email, PASSWORD);
+    let environment = panel.environment("notes.live").id;
+    let home = format!("/environments/{environment}/restore");
+    // From the tables of a backup …
+    let inside = browser.get(&format!("/backups/{backup}/browse?element=database")).is(200);
+    assert!(inside.text().contains("Restore these tables") && inside.has("name=\"table\" value=\"notes\""), "{}", inside.body);
+    let form = browser.get(&format!("{home}?backup={backup}&table=notes&table=bare")).is(200);
+    assert!(form.text().contains("Only this") && form.text().contains("Table bare") && !form.has("name=\"element\""), "{}", form.body);
+    // … or from the form of a restore, with what is there now.
+    let all = browser.get(&format!("{home}?backup={backup}&choose=tables")).is(200);
+    assert!(all.text().contains("6 rows in the backup · 2 rows now"), "{}", all.text());
+    let none = browser.get(&format!("{home}/preview?backup={backup}&choose=tables&to={environment}"));
+    assert!(none.status == 400 && none.text().contains("No table was chosen") && none.has("value=\"bare\""), "{}", none.text());
+    let page = browser.get(&format!("{home}/preview?backup={backup}&choose=tables&to={environment}&table=notes&table=bare")).is(200);
+    let text = page.text();
+    assert!(text.contains("you will lose the 2 rows that it has now; it comes back with 6 rows"), "{text}");
+    assert!(text.contains("Everything else in it stays as it is") && text.contains("only table bare, table notes"), "{text}");
+    let unknown = browser.get(&format!("{home}/preview?backup={backup}&to={environment}&table=note"));
+    assert!(unknown.status == 400 && unknown.text().contains("Did you mean notes?"), "{} {}", unknown.status, unknown.text());
+    let fields =
+        [("backup", backup.as_str()), ("table", "notes"), ("table", "bare"), ("from", environment.as_str()), ("confirm", "notes.live")];
+    browser.post(&format!("/environments/{environment}/restores"), &fields).is(303);
+    let restore = finished(&panel);
+    assert_eq!(restore.tables, ["bare", "notes"]);
+    let page = browser.get(&format!("/restores/{}", restore.id)).is(200);
+    assert!(page.text().contains("table bare, table notes"), "{}", page.text());
+    browser.post(&format!("/restores/{}/undo", restore.id), &[]).is(303);
+    assert_eq!(finished(&panel).kind, "undo");
+}
+
+fn finished(panel: &Panel) -> view::Restore {
+    for _ in 0..600 {
+        let last = panel.last_restore("notes.live");
+        if last.state.is_final() {
+            assert_eq!(last.state.word(), "succeeded", "{last:?}");
+            return last;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("it does not end");
 }
 
 /// A file together with a table; into another environment; for those who may; and late, out of the safety backup.

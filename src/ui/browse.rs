@@ -136,8 +136,8 @@ fn folder(p: &Page) -> AnyView {
     let list = match l.element {
         None => table(caption, &["Element", "Kind", "#Size", "Changed", "Mode"], rows),
         Some(Element::Database) => {
-            let rows: Vec<_> = l.entries.iter().map(row_of_table).collect();
-            table(caption, &["Table", "#Rows"], rows)
+            let rows: Vec<_> = l.entries.iter().map(|e| row_of_table(e, p.may_restore)).collect();
+            choosing(p, table(caption, &["Table", "#Rows"], rows))
         }
         Some(_) => table(caption, &["Name", "Kind", "#Size", "Changed", "Mode"], rows),
     };
@@ -179,10 +179,31 @@ fn row(p: &Page, e: &Entry, name: String) -> AnyView {
     }
 }
 
-fn row_of_table(e: &Entry) -> AnyView {
+/// Whoever may restore can choose tables of a list, and restore them alone.
+fn choosing(p: &Page, list: AnyView) -> AnyView {
+    if !p.may_restore {
+        return list;
+    }
+    html! {
+        <form class="form" method="get" action=paths::choose_restore(&p.backup.environment_id)>
+            <input type="hidden" name="backup" value=p.backup.id.clone()/>
+            {list}
+            <div class="actions"><button class="button">"Restore these tables…"</button></div>
+        </form>
+    }
+}
+
+fn row_of_table(e: &Entry, may_choose: bool) -> AnyView {
+    let name = shown(e.name.as_bytes());
+    let name = match may_choose {
+        true => {
+            html! { <label class="choice"><input type="checkbox" name="table" value=e.name.clone()/><span class="wrap">{name}</span></label> }
+        }
+        false => html! { {name} }.into_any(),
+    };
     html! {
         <tr role="row">
-            <th role="rowheader" scope="row" class="wrap">{shown(e.name.as_bytes())}</th>
+            <th role="rowheader" scope="row" class="wrap">{name}</th>
             <td role="cell" class="num" data-label="Rows">{e.rows.map(|rows| html! { <span>{rows}</span> })}</td>
         </tr>
     }
@@ -195,9 +216,11 @@ fn hits(p: &Page, found: &Found) -> AnyView {
         <span>{format!("The search stopped early: it shows {HITS} at the most, and takes three seconds at the most. Search for a longer part of the name.")}</span></div> }
     });
     let database = p.listing.element == Some(Element::Database);
-    let rows: Vec<_> = found.entries.iter().map(|e| if database { row_of_table(e) } else { row(p, e, e.path.clone()) }).collect();
+    let rows: Vec<_> =
+        found.entries.iter().map(|e| if database { row_of_table(e, p.may_restore) } else { row(p, e, e.path.clone()) }).collect();
     let heads: &[&'static str] = if database { &["Table", "#Rows"] } else { &["Path", "Kind", "#Size", "Changed", "Mode"] };
     let list = (!found.entries.is_empty()).then(|| table("What was found", heads, rows));
+    let list = if database { list.map(|list| choosing(p, list)) } else { list };
     html! { <p role="status">{said}</p>{stopped}{list} }
 }
 

@@ -3,10 +3,10 @@
 use super::kit::{crumbs, problem, trail, when};
 use super::shell::{Shell, page as whole};
 use crate::base::units;
-use crate::base::words::percent;
+use crate::base::words::{percent, shown};
 use crate::domain::browse::Inner;
 use crate::domain::element::Element;
-use crate::domain::page::{Choice, RestoreChoices};
+use crate::domain::page::{Choice, RestoreChoices, TableChoice, TableChoices};
 use crate::domain::paths;
 use crate::domain::view::Plan;
 use leptos::prelude::*;
@@ -18,8 +18,19 @@ pub struct Chosen {
     pub elements: Vec<Element>,
     /// Only these files and folders; none: whole elements.
     pub paths: Vec<Inner>,
+    /// Only these tables of the database.
+    pub tables: Vec<String>,
+    /// The tables are being chosen.
+    pub choosing: bool,
     pub to: String,
     pub problem: Option<(String, Option<String>)>,
+}
+
+impl Chosen {
+    /// Whole elements, and no parts of them.
+    pub fn is_whole(&self) -> bool {
+        self.paths.is_empty() && self.tables.is_empty()
+    }
 }
 
 /// The first page: which backup, which elements, where to.
@@ -43,14 +54,11 @@ pub fn choose(shell: Shell, c: RestoreChoices, chosen: Chosen) -> String {
 
 fn form(c: &RestoreChoices, chosen: &Chosen) -> AnyView {
     let o = &c.overview;
-    let first = c.choices.first().map(|c| c.id.clone()).unwrap_or_default();
-    let picked = if c.choices.iter().any(|x| x.id == chosen.backup) { chosen.backup.clone() } else { first };
-    let radios: Vec<_> = c.choices.iter().map(|x| radio(x, x.id == picked)).collect();
-    let named = |e: &Element| chosen.elements.is_empty() || chosen.elements.contains(e);
-    let boxes: Vec<_> = super::kit::in_order(&o.elements)
-        .iter()
-        .map(|e| html! { <label class="choice"><input type="checkbox" name="element" value=e.name() checked=named(e)/>{super::errors::capital(e.name())}</label> })
-        .collect();
+    let what = match &c.tables {
+        Some(tables) => which_tables(c, tables, chosen),
+        None if chosen.is_whole() => html! { {which_backup(c, chosen)}{which_elements(c, chosen)} },
+        None => html! { {which_backup(c, chosen)}{these(chosen, &paths::choose_restore(&o.card.id))} },
+    };
     let to = if chosen.to.is_empty() { o.card.id.clone() } else { chosen.to.clone() };
     let places: Vec<_> = c
         .destinations
@@ -61,24 +69,73 @@ fn form(c: &RestoreChoices, chosen: &Chosen) -> AnyView {
             html! { <option value=id.clone() selected={*id == to}>{format!("{name}{here}{live}")}</option> }
         })
         .collect();
-    let more = c.more.then(|| html! { <p class="hint">"Older ones: open the backup in the log and restore from its page."</p> });
+    let tables = (c.tables.is_none() && chosen.is_whole() && o.elements.contains(&Element::Database)).then(|| {
+        html! { <button class="button" name="choose" value="tables" formaction=paths::choose_restore(&o.card.id)>"Choose single tables…"</button> }
+    });
     html! {
         <form class="form" method="get" action=paths::preview_restore(&o.card.id)>
-            <fieldset><legend>"Which backup"</legend><div class="choices scroll" role="group" tabindex="0" aria-label="Backups, newest first">{radios}</div>{more}</fieldset>
-            {if chosen.paths.is_empty() {
-                html! { <fieldset><legend>"Which elements"</legend><div class="choices beside">{boxes}</div></fieldset> }
-            } else {
-                these(chosen, &paths::choose_restore(&o.card.id))
-            }}
+            {what}
             <div class="field"><label for="to">"Destination"</label><select class="input" id="to" name="to">{places}</select></div>
-            <div class="actions"><button class="button primary">"Show what would be overwritten"</button><a class="button" href=paths::environment(&o.card.id)>"Cancel"</a></div>
+            <div class="actions"><button class="button primary">"Show what would be overwritten"</button>{tables}<a class="button" href=paths::environment(&o.card.id)>"Cancel"</a></div>
         </form>
     }
 }
 
-/// The files and folders that were chosen inside a backup.
+fn which_backup(c: &RestoreChoices, chosen: &Chosen) -> AnyView {
+    let first = c.choices.first().map(|c| c.id.clone()).unwrap_or_default();
+    let picked = if c.choices.iter().any(|x| x.id == chosen.backup) { chosen.backup.clone() } else { first };
+    let radios: Vec<_> = c.choices.iter().map(|x| radio(x, x.id == picked)).collect();
+    let more = c.more.then(|| html! { <p class="hint">"Older ones: open the backup in the log and restore from its page."</p> });
+    html! { <fieldset><legend>"Which backup"</legend><div class="choices scroll" role="group" tabindex="0" aria-label="Backups, newest first">{radios}</div>{more}</fieldset> }
+}
+
+fn which_elements(c: &RestoreChoices, chosen: &Chosen) -> AnyView {
+    let named = |e: &Element| chosen.elements.is_empty() || chosen.elements.contains(e);
+    let boxes: Vec<_> = super::kit::in_order(&c.overview.elements)
+        .iter()
+        .map(|e| html! { <label class="choice"><input type="checkbox" name="element" value=e.name() checked=named(e)/>{super::errors::capital(e.name())}</label> })
+        .collect();
+    html! { <fieldset><legend>"Which elements"</legend><div class="choices beside">{boxes}</div></fieldset> }
+}
+
+/// The tables of one backup, each with its rows then and now.
+fn which_tables(c: &RestoreChoices, tables: &TableChoices, chosen: &Chosen) -> AnyView {
+    let of = c.choices.iter().find(|x| x.id == chosen.backup);
+    let other = format!("{}?backup={}", paths::choose_restore(&c.overview.card.id), chosen.backup);
+    let boxes: Vec<_> = tables.tables.iter().map(|t| table(t, tables.problem.is_none(), chosen.tables.contains(&t.name))).collect();
+    let unknown =
+        tables.problem.clone().map(|why| html! { <p class="hint wrap">{format!("What is there now cannot be read: {why}.")}</p> });
+    html! {
+        <fieldset><legend>"Which tables"</legend>
+            <p>"Of the backup of "{of.map(|x| html! { <span class="wrap">{super::kit::time(x.created)}" - "{x.reason.clone()}</span> })}". "<a href=other>"Another backup, or whole elements"</a></p>
+            <input type="hidden" name="backup" value=chosen.backup.clone()/><input type="hidden" name="choose" value="tables"/>
+            <div class="choices scroll" role="group" tabindex="0" aria-label="Tables of the backup">{boxes}</div>{unknown}
+            <p class="hint">"Everything that is not chosen stays as it is."</p>
+        </fieldset>
+    }
+}
+
+fn table(t: &TableChoice, known: bool, picked: bool) -> AnyView {
+    let then = if t.empty { "without rows".to_owned() } else { units::count(t.then, "row") };
+    let now = match (t.now, known) {
+        (Some(now), _) => format!(" · {} now", units::count(now, "row")),
+        (None, true) => " · not there now".to_owned(),
+        (None, false) => String::new(),
+    };
+    html! {
+        <label class="choice">
+            <input type="checkbox" name="table" value=t.name.clone() checked=picked/>
+            <span class="wrap"><code>{shown(t.name.as_bytes())}</code></span>
+            <small>{format!("{then} in the backup{now}")}</small>
+        </label>
+    }
+}
+
+/// The files, folders and tables that were chosen inside a backup.
 fn these(chosen: &Chosen, all: &str) -> AnyView {
-    let names: Vec<_> = chosen.paths.iter().map(|path| html! { <li class="wrap"><code>{path.shown()}</code></li> }).collect();
+    let paths = chosen.paths.iter().map(|path| html! { <li class="wrap"><code>{path.shown()}</code></li> });
+    let tables = chosen.tables.iter().map(|table| html! { <li class="wrap">"Table "<code>{shown(table.as_bytes())}</code></li> });
+    let names: Vec<_> = paths.chain(tables).collect();
     let whole = format!("{all}?backup={}", chosen.backup);
     html! {
         <fieldset><legend>"Only this"</legend><ul class="stack tight">{names}</ul>{hidden(chosen)}
@@ -87,7 +144,8 @@ fn these(chosen: &Chosen, all: &str) -> AnyView {
 }
 
 fn hidden(chosen: &Chosen) -> Vec<AnyView> {
-    chosen.paths.iter().map(|path| html! { <input type="hidden" name="path" value=path.query()/> }).collect()
+    let paths = chosen.paths.iter().map(|path| html! { <input type="hidden" name="path" value=path.query()/> });
+    paths.chain(chosen.tables.iter().map(|table| html! { <input type="hidden" name="table" value=table.clone()/> })).collect()
 }
 
 fn radio(c: &Choice, picked: bool) -> AnyView {
@@ -122,7 +180,8 @@ pub fn preview(shell: Shell, p: Preview) -> String {
         let o = &p.choices.overview;
         let (target, live) = p.destination.clone();
         let at = when(p.choice.created);
-        let names = if p.plan.paths.is_empty() { super::kit::names(&p.plan.elements) } else { format!("only {}", p.plan.paths.join(", ")) };
+        let only: Vec<String> = p.plan.paths.iter().cloned().chain(p.plan.tables.iter().map(|t| table_named(t))).collect();
+        let names = if only.is_empty() { super::kit::names(&p.plan.elements) } else { format!("only {}", only.join(", ")) };
         let back = format!("{}?{}", paths::choose_restore(&o.card.id), query(&p.chosen));
         let mut path = trail(&o.card.tenant, &o.card.title(), &o.card.id);
         path.push(("Restore".into(), back.clone()));
@@ -140,7 +199,13 @@ pub fn preview(shell: Shell, p: Preview) -> String {
 
 fn query(c: &Chosen) -> String {
     let elements: String = c.elements.iter().map(|e| format!("&element={e}")).collect();
-    format!("backup={}&to={}{elements}{}", c.backup, c.to, only(&c.paths))
+    let tables: String = c.tables.iter().map(|table| format!("&table={}", percent(table))).collect();
+    format!("backup={}&to={}{elements}{}{tables}", c.backup, c.to, only(&c.paths))
+}
+
+/// A table among files and folders.
+pub(super) fn table_named(table: &str) -> String {
+    format!("table {}", shown(table.as_bytes()))
 }
 
 /// Paths as a part of a query: escaped once for themselves, since they need not be text, and once more for the query.
@@ -155,7 +220,7 @@ fn warnings(plan: &Plan) -> Option<AnyView> {
 
 /// It is not all of it that goes back.
 fn part(plan: &Plan) -> &'static str {
-    if plan.paths.is_empty() { "" } else { "a part of " }
+    if plan.paths.is_empty() && plan.tables.is_empty() { "" } else { "a part of " }
 }
 
 /// The way to all of it, where the backup is one of the environment that it goes into.
@@ -187,7 +252,7 @@ fn lines(plan: &Plan, element: Element) -> AnyView {
 }
 
 fn confirm(p: &Preview, target: &str, live: bool, at: &str, back: String) -> AnyView {
-    let elements: Vec<_> = match p.chosen.paths.is_empty() {
+    let elements: Vec<_> = match p.chosen.is_whole() {
         true => p.plan.elements.iter().map(|e| html! { <input type="hidden" name="element" value=e.name()/> }).collect(),
         false => hidden(&p.chosen),
     };

@@ -116,11 +116,12 @@ fn facts(p: &Page) -> AnyView {
     let to = iso(&p.backup.created).unwrap_or_default();
     let took = moment(&r.started).zip(moment(&r.finished)).map(|(from, to)| super::kit::took(from, to));
     let names = super::kit::names(&r.elements);
+    let only: Vec<String> = r.paths.iter().cloned().chain(r.tables.iter().map(|t| super::restore::table_named(t))).collect();
     html! {
         <dl class="facts">
             <dt>"To"</dt><dd><a class="wrap" href=paths::backup(&r.backup)>{time(to)}" - "{p.backup.reason.clone()}</a></dd>
             <dt>"Elements"</dt><dd>{names}</dd>
-            {(!r.paths.is_empty()).then(|| html! { <dt>"Only"</dt><dd class="wrap">{r.paths.join(", ")}</dd> })}
+            {(!only.is_empty()).then(|| html! { <dt>"Only"</dt><dd class="wrap">{only.join(", ")}</dd> })}
             <dt>"By"</dt><dd>{r.initiator.clone()}", "{iso(&r.created).map(ago)}</dd>
             {took.map(|t| html! { <dt>"Took"</dt><dd>{t}</dd> })}
             {r.note.clone().map(|n| html! { <dt>"Note"</dt><dd class="wrap">{n}</dd> })}

@@ -12,7 +12,7 @@ use crate::ui;
 use crate::ui::restore::{Chosen, Preview};
 use crate::web::error::{sentence_of, status};
 use crate::web::page_error::Page;
-use crate::web::reader::Reader;
+use crate::web::reader::{Reader, problem_of};
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum_extra::extract::{Form, Query};
@@ -25,6 +25,10 @@ pub struct Asked {
     element: Vec<String>,
     /// Only these files and folders, as they stand in addresses.
     path: Vec<String>,
+    /// Only these tables.
+    table: Vec<String>,
+    /// `tables`: they are to be chosen.
+    choose: String,
     /// The destination; where it is not given, the environment itself.
     to: String,
     /// The environment whose backups were offered.
@@ -40,15 +44,38 @@ impl Asked {
     fn chosen(&self, id: &str) -> Result<Chosen> {
         let to = if self.to.is_empty() { id } else { &self.to };
         let paths = self.path.iter().map(|path| Inner::of_query(path)).collect();
-        Ok(Chosen { backup: self.backup.clone(), elements: self.elements()?, paths, to: to.to_owned(), problem: None })
+        Ok(Chosen {
+            backup: self.backup.clone(),
+            elements: self.elements()?,
+            paths,
+            tables: self.table.clone(),
+            choosing: self.choose == "tables" && !self.backup.is_empty(),
+            to: to.to_owned(),
+            problem: None,
+        })
     }
 }
 
 pub async fn choose(State(app): State<App>, reader: Reader, Path(id): Path<String>, Query(asked): Query<Asked>) -> Page {
-    let chosen = asked.chosen(&id)?;
-    let choices = choices(&app, &reader, &id, &asked.backup).await?;
+    let mut chosen = asked.chosen(&id)?;
+    let mut choices = choices(&app, &reader, &id, &asked.backup).await?;
+    with_tables(&app, &reader, &mut choices, &mut chosen).await?;
     let shell = super::environments::shell(&reader, &choices.overview, format!("Restore {}", choices.overview.card.title()));
     Ok(Html(ui::restore::choose(shell, choices, chosen)))
+}
+
+/// The tables of the backup, where some of them are to be chosen.
+async fn with_tables(app: &App, reader: &Reader, choices: &mut RestoreChoices, chosen: &mut Chosen) -> Result<()> {
+    if !chosen.choosing {
+        return Ok(());
+    }
+    let (to, backup) = (EnvironmentId(chosen.to.clone()), BackupId(chosen.backup.clone()));
+    match restores::tables(app, &reader.actor, &to, &backup).await {
+        Ok(tables) => choices.tables = Some(tables),
+        Err(e) if matches!(e.class(), Class::NotFound | Class::Forbidden) => return Err(e),
+        Err(e) => chosen.problem = chosen.problem.take().or_else(|| problem_of(&e)),
+    }
+    Ok(())
 }
 
 /// The newest ones, and the one that was asked for by name where it is older.
@@ -78,7 +105,8 @@ async fn choose_again(app: &App, reader: &Reader, id: &str, asked: &Asked, e: &E
     let (sentence, hint, _) = sentence_of(e);
     let mut chosen = asked.chosen(id).unwrap_or_default();
     chosen.problem = Some((ui::errors::capital(&sentence), hint.map(|h| ui::errors::capital(&h))));
-    let choices = choices(app, reader, id, &asked.backup).await?;
+    let mut choices = choices(app, reader, id, &asked.backup).await?;
+    with_tables(app, reader, &mut choices, &mut chosen).await?;
     let shell = super::environments::shell(reader, &choices.overview, format!("Restore {}", choices.overview.card.title()));
     Ok((status(e.class()), Html(ui::restore::choose(shell, choices, chosen))).into_response())
 }
@@ -114,7 +142,10 @@ fn complete(chosen: &Chosen) -> Result<()> {
     if chosen.backup.is_empty() {
         return Err(no_backup());
     }
-    if chosen.elements.is_empty() && chosen.paths.is_empty() {
+    if chosen.choosing && chosen.tables.is_empty() {
+        return Err(Error::invalid("no table was chosen").hint("choose at least one"));
+    }
+    if chosen.elements.is_empty() && chosen.is_whole() {
         return Err(Error::invalid("nothing was chosen to be restored").hint("choose at least one element"));
     }
     Ok(())
@@ -125,7 +156,8 @@ fn wish(chosen: &Chosen, dry_run: bool, confirm: Option<String>) -> view::Create
     let (text, bytes): (Vec<_>, Vec<_>) = chosen.paths.iter().map(Inner::text).partition(|(_, digits)| digits.is_none());
     view::CreateRestore {
         backup: Some(chosen.backup.clone()),
-        element: Some(elements).filter(|_| chosen.paths.is_empty()),
+        element: Some(elements).filter(|_| chosen.is_whole()),
+        tables: chosen.tables.clone(),
         paths: text.into_iter().map(|(text, _)| text).collect(),
         paths_hex: bytes.into_iter().filter_map(|(_, digits)| digits).collect(),
         dry_run,
