@@ -160,8 +160,15 @@ impl Bench {
     }
     /// The same of chosen files and folders alone.
     pub fn restore_only(&self, paths: &[&str]) -> String {
+        self.restore_parts("--path", paths)
+    }
+    /// The same of chosen tables.
+    pub fn restore_tables(&self, tables: &[&str]) -> String {
+        self.restore_parts("--table", tables)
+    }
+    fn restore_parts(&self, option: &str, parts: &[&str]) -> String {
         let mut args = vec!["backup:restore", ENV, "--backup", &self.backup, "--yes", "--no-wait", "--field", "id"];
-        paths.iter().for_each(|path| args.extend(["--path", path]));
+        parts.iter().for_each(|part| args.extend([option, part]));
         self.server.must(&args).trim().to_owned()
     }
     pub fn undo(&self, restore: &str) -> String {

@@ -12,5 +12,6 @@ pub mod points;
 pub mod random;
 mod restores;
 pub mod site;
+mod tables;
 mod unwound;
 pub mod workers;

@@ -65,7 +65,7 @@ impl Site {
                     !is_staged(name) && !["cache", "sessions", "watchdog", "semaphore"].iter().any(|c| name.starts_with(c))
                 })
             }
-            Self::Notes(n) => n.rows(),
+            Self::Notes(n) => n.rows().only(|part| !is_staged(part.rsplit(' ').next().unwrap_or_default())),
         };
         let settings = files.clone().only(|name| name == SETTINGS);
         State { files: files.only(|name| name != SETTINGS), settings, rows }
