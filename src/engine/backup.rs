@@ -63,6 +63,8 @@ fn pass(session: &Session, archive: &Archive, label: &Label, base: Option<String
     failpoint::hit(format_args!("backup.indexed"))?;
     let mut options = BackupOptions::default();
     options.no_scan = true;
+    // A directory that is as it was is not looked for in the index, and would stay lost.
+    options.parent_opts.force = label.afresh && base.is_none();
     options.parent_opts.parents = base.into_iter().collect();
     let outcome = repository.archive(&options, archive, describe(label)?, &[PathBuf::from(&label.path)]).ours();
     // What made us stop explains more than what the library says about having been stopped.

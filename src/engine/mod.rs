@@ -76,6 +76,8 @@ pub struct Label {
     pub time: Millis,
     /// What a catalogue that was lost is made from again; empty for nothing.
     pub description: String,
+    /// Everything is read, and nothing taken over from the snapshot before: after damage that may lack something.
+    pub afresh: bool,
 }
 
 /// A snapshot that was written.

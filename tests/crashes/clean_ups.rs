@@ -236,6 +236,7 @@ fn a_snapshot_that_no_row_names_is_forgotten_when_its_backup_has_ended_and_no_ot
             tags,
             time: sitekeep::base::clock::Millis(1_795_230_000_000),
             description: String::new(),
+            afresh: false,
         };
         let source = sitekeep::engine::Source::File { path: "files/media/x".into(), bytes: backup.as_bytes().to_vec() };
         repository.backup(vec![source], &label, &Watch::new()).unwrap().snapshot

@@ -142,8 +142,14 @@ impl World {
     /// Puts another snapshot in the place of an element's, as if that had been stored and nobody had noticed.
     async fn replace(&self, backup: &BackupId, element: &str, source: Source) -> BackupElement {
         let (was, (_, repository)) = (self.element(backup, element).await, self.repository().await);
-        let label =
-            Label { host: "x".into(), path: format!("x/{element}"), tags: Vec::new(), time: self.clock.now(), description: String::new() };
+        let label = Label {
+            host: "x".into(),
+            path: format!("x/{element}"),
+            tags: Vec::new(),
+            time: self.clock.now(),
+            description: String::new(),
+            afresh: false,
+        };
         let stored = repository.backup(vec![source], &label, &Watch::new()).unwrap();
         let now = BackupElement { snapshot: Some(stored.snapshot), size: stored.bytes as i64, files: stored.files as i64, ..was.clone() };
         self.set_element(&now).await;

@@ -50,6 +50,7 @@ impl Bench {
                 tags: vec![format!("backup={k}")],
                 time: Millis(1_795_230_000_000 + k as i64),
                 description: String::new(),
+                afresh: false,
             };
             bench.snapshots.push(bench.repository.backup(vec![Source::Tree(tree)], &label, &Watch::new()).unwrap().snapshot);
             for object in bench.objects() {
@@ -82,7 +83,7 @@ impl Bench {
     fn is_found(&self) -> Vec<String> {
         let mut found = Vec::new();
         match self.repository.check(None, u64::MAX, Duration::from_secs(600), &Watch::new()) {
-            Ok(checked) => found.extend(checked.damaged),
+            Ok(checked) => found.extend(checked.damaged.into_iter().chain(checked.others)),
             Err(e) => found.push(said(&e)),
         }
         for snapshot in &self.snapshots {

@@ -39,7 +39,9 @@ fn restarted(bench: &Bench, n: u64, dice: &mut Dice) -> String {
         let id = String::from_utf8_lossy(&out.stdout).trim().to_owned();
         let state = bench.ask(&format!("select state from backups where id = '{id}'"));
         assert_eq!((state.as_str(), after), ("succeeded", before + 1), "{stage}: {}", bench.server.log());
-        bench.server.must(&["backup:verify", &id]);
+        // A connection that the server had closed within the last second is noticed by whoever uses it first.
+        let verified = (0..3).any(|_| bench.server.cli(&["backup:verify", &id]).status.success());
+        assert!(verified, "{stage}: {}", bench.server.log());
     } else {
         // The answer was lost with the server; whether the question was is for the catalogue to say, and once at most.
         assert!(after <= before + 1, "{stage}");

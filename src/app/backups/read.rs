@@ -4,6 +4,7 @@ use crate::app::attempt::Attempt;
 use crate::app::environments::Opened;
 use crate::base::error::{Error, Result};
 use crate::base::watch::Watch;
+use crate::db;
 use crate::domain::element::Element;
 use crate::domain::site::{DatabaseAddress, FilesDir};
 use crate::engine::{Dump, Exclude, Label, Problem, Repository, Rule, Source, Stored, Stream, Sums, Syntax, Tree};
@@ -93,7 +94,9 @@ pub(crate) async fn read_element(
     (tags, description): (Vec<String>, String),
 ) -> Result<(Stored, Manifest)> {
     let path = format!("{}/{element}", env.address);
-    let label = Label { host: env.address.clone(), path, tags, time: attempt.now().await?, description };
+    let found = db::space::repository(&mut *attempt.app.pool.get().await?, &env.tenant, &env.site).await?;
+    let afresh = found.is_some_and(|repository| repository.damaged.is_some());
+    let label = Label { host: env.address.clone(), path, tags, time: attempt.now().await?, description, afresh };
     attempt.phase(&format!("Reading {element}"), None).await?;
     let (env, repository) = (env.clone(), repository.clone());
     attempt

@@ -116,8 +116,14 @@ async fn store(app: &App, repository: &Repository, time: Millis) -> Result<(Stor
     let whole = written.clone();
     let finish = Box::new(move || whole.whole().map(drop));
     let source = Source::Dump(Dump { name: NAME.into(), syntax: Syntax::Lines, reader: Box::new(pipe), finish });
-    let label =
-        Label { host: "sitekeep".into(), path: NAME.into(), tags: vec![NAME.into()], time, description: "the catalogue itself".into() };
+    let label = Label {
+        host: "sitekeep".into(),
+        path: NAME.into(),
+        tags: vec![NAME.into()],
+        time,
+        description: "the catalogue itself".into(),
+        afresh: false,
+    };
     let repository = repository.clone();
     let stored = servers::blocking(move || {
         let stored = repository.backup(vec![source], &label, &Watch::new())?;

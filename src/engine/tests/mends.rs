@@ -56,7 +56,8 @@ fn after_damage_to_a_pack_what_is_whole_is_saved_and_the_next_backup_brings_back
             _ => assert!(mended.lost > 0, "{when}: {mended:?}"),
         }
         assert!(checked(&bench).damaged.is_empty(), "{when}: what is damaged is not there any more");
-        snapshots.push(bench.backup(vec![tree("files", &site)]).unwrap().snapshot);
+        let afresh = Label { afresh: true, ..label("shop.live/files") };
+        snapshots.push(bench.repository.backup(vec![tree("files", &site)], &afresh, &Watch::new()).unwrap().snapshot);
         all_are_whole(&bench, &snapshots, &when);
     }
     bench.judge();

@@ -108,6 +108,7 @@ pub fn label(path: &str) -> Label {
         tags: vec!["job=1".into(), "attempt=1".into()],
         time: Clock::system().now(),
         description: String::new(),
+        afresh: false,
     }
 }
 
