@@ -113,7 +113,10 @@ fn in_queries(world: &World, mine: &Things) -> Vec<Case> {
     TOPICS.iter().filter(|t| !t.starts_with("jobs")).for_each(|topic| add(format!("/events?of={topic}"), true));
     let (environment, backup) = (&mine.environment, &mine.backup);
     add(format!("/environments/{environment}/restore?backup=ID"), true);
+    add(format!("/environments/{environment}/restore?backup=ID&choose=tables"), true);
+    add(format!("/environments/{environment}/restore?backup={backup}&choose=tables&to=ID"), true);
     add(format!("/environments/{environment}/restore/preview?backup=ID&element=code"), true);
+    add(format!("/environments/{environment}/restore/preview?backup=ID&table=code"), true);
     add(format!("/environments/{environment}/restore/preview?backup={backup}&element=code&to=ID"), true);
     add(format!("/environments/{environment}?after=ID"), true);
     add("/jobs?after=ID".into(), true);

@@ -249,7 +249,7 @@ fn typed(things: &Things, text: &str) -> Vec<Typing> {
     for field in ["q", "state", "element", "how", "from", "until", "after", "trash"] {
         all.push(("owner", "GET", format!("{own}?{field}={word}"), vec![]));
     }
-    for field in ["backup", "element", "to"] {
+    for field in ["backup", "element", "to", "table"] {
         all.push(("owner", "GET", format!("{own}/restore?{field}={word}"), vec![]));
         all.push(("owner", "GET", format!("{own}/restore/preview?backup={}&element=code&{field}={word}", things.backup), vec![]));
     }

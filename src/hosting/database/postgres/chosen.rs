@@ -267,8 +267,11 @@ fn split(table: &str) -> (String, String) {
     }
 }
 
+/// Tables by their labels: schema, name, and columns.
+type Columns = BTreeMap<String, (String, String, Vec<String>)>;
+
 /// Of those that are live: schema, name, and the columns that a dump has rows for.
-fn columns(session: &Session, tables: &[String]) -> Result<BTreeMap<String, (String, String, Vec<String>)>> {
+fn columns(session: &Session, tables: &[String]) -> Result<Columns> {
     let rows = session.ask(&format!(
         "select json_build_array(s.nspname, c.relname, (select json_agg(a.attname order by a.attnum) from pg_attribute a
   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '')) from pg_class c
