@@ -207,7 +207,7 @@ fn administrators_hear_once_that_the_catalogue_was_not_copied_for_two_days() {
                 assert!(catalogue::due(&at.app).await.is_err());
             }
             let letters = told().await;
-            let administrators = db::accounts::administrators(&mut *at.app.pool.get().await.unwrap()).await.unwrap();
+            let administrators = db::accounts::administrators(&mut at.app.pool.get().await.unwrap()).await.unwrap();
             assert_eq!(administrators, ["admin@example.test"]);
             assert_eq!(letters.iter().map(|l| l.to_address.as_str()).collect::<Vec<_>>(), ["admin@example.test"], "once, and no owner");
             std::fs::remove_file(&kept).unwrap();
