@@ -225,5 +225,6 @@ fn restores_are_listed_and_shown_with_their_steps() {
     far.says("GET /environments/env_live/restores", json!([restore("rst_1", "restore", "succeeded")]));
     let person = Person::at(&far);
     assert_eq!(person.run("restore:list shop.live --fields=id,elements --format=tsv").out, "rst_1\tdatabase, files\n");
-    assert!(person.run("restore:info rst_1").out.contains("Steps          Check: done\n"), "{}", person.run("restore:info rst_1").out);
+    let shown = person.run("restore:info rst_1").out;
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["Steps", "Check:", "done"])), "{shown}");
 }
