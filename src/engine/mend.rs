@@ -4,10 +4,11 @@
 //! its pieces are there, and the next backup builds upon them instead of storing them again. So every piece of it that is
 //! still whole is carried into a new pack, and the damaged one leaves the index: what was lost is stored again by the next
 //! backup that still has it, and backups that need it are whole again with that. An index that is damaged or gone is made
-//! again from the packs themselves. Nothing is removed before what takes its place is safe on the storage.
+//! again from the packs themselves. Nothing is removed before what takes its place is safe on the storage, and nothing because
+//! the storage did not answer: what cannot be read now may be whole.
 
 use super::Repository;
-use super::backend::adapter::{Adapter, cannot_write};
+use super::backend::adapter::{Adapter, cannot_read, cannot_write};
 use super::backend::lock::Sealer;
 use super::failure::{Ours, to_library, writing};
 use super::repository::Session;
@@ -19,6 +20,7 @@ use rustic_core::repofile::{BlobType, IndexBlob, IndexFile, IndexId, IndexPack};
 use rustic_core::{BytesList, FileType, Id, ReadBackend, RepairIndexOptions, RusticResult, WriteBackend};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::io::ErrorKind::{NotFound, UnexpectedEof};
 use std::sync::Arc;
 
 /// What was done.
@@ -59,7 +61,7 @@ impl Repository {
 fn run(session: &Session, packs: &[String]) -> Result<Mended> {
     session.open()?; // a wrong place or key is told before a lock is written
     let _lock = session.lock_alone()?;
-    let indexes = unsound(session, "index")?;
+    let indexes = unsound(session, "index", Err)?;
     let damaged = truly_damaged(session, packs)?;
     let mut mended = Mended { packs: damaged.len() as u64, indexes: indexes.len() as u64, ..Mended::default() };
     for pack in pieces(session, &indexes, &damaged)? {
@@ -71,21 +73,34 @@ fn run(session: &Session, packs: &[String]) -> Result<Mended> {
     let index = indexes.iter().map(|id| format!("index/{id}"));
     for key in index.chain(damaged.iter().map(|id| format!("data/{}/{id}", &id[..2]))) {
         match session.objects.remove(&key) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(cannot_write(&key, e)),
+            Err(e) if e.kind() != NotFound => return Err(cannot_write(&key, e)),
             _ => {}
         }
     }
     Ok(mended)
 }
 
-/// Objects of a folder that are not what was written, or cannot be read: each is named by its hash.
-pub(super) fn unsound(session: &Session, folder: &str) -> Result<Vec<String>> {
+/// Objects of a folder that are not what was written: each is named by its hash. `unread` says what one counts as that the
+/// storage does not give.
+pub(super) fn unsound(session: &Session, folder: &str, unread: impl Fn(Error) -> Result<bool>) -> Result<Vec<String>> {
     let listed = session.objects.list(folder).map_err(|e| Error::from(e).context(format!("listing {folder} of the repository")))?;
-    Ok(listed.into_iter().map(|(name, _)| name).filter(|name| !is_sound(session, &format!("{folder}/{name}"), name)).collect())
+    let mut found = Vec::new();
+    for (name, _) in listed {
+        if !is_sound(session, &format!("{folder}/{name}"), &name).or_else(&unread)? {
+            found.push(name);
+        }
+    }
+    Ok(found)
 }
 
-fn is_sound(session: &Session, key: &str, name: &str) -> bool {
-    session.objects.get(key).is_ok_and(|content| hex(&Sha256::digest(&content)) == name)
+/// # Errors
+/// What the storage says, when it does not give the object for another reason than that it is not there.
+fn is_sound(session: &Session, key: &str, name: &str) -> Result<bool> {
+    match session.objects.get(key) {
+        Ok(content) => Ok(hex(&Sha256::digest(&content)) == name),
+        Err(e) if e.kind() == NotFound => Ok(false),
+        Err(e) => Err(cannot_read(key, e).hint("nothing was removed: when the storage can be read again, this goes on")),
+    }
 }
 
 fn truly_damaged(session: &Session, packs: &[String]) -> Result<Vec<String>> {
@@ -93,7 +108,7 @@ fn truly_damaged(session: &Session, packs: &[String]) -> Result<Vec<String>> {
     for pack in packs {
         session.control.watch.check()?;
         let name = super::repository::checked_id(pack)?;
-        if !is_sound(session, &format!("data/{}/{name}", &name[..2]), name) {
+        if !is_sound(session, &format!("data/{}/{name}", &name[..2]), name)? {
             damaged.push(pack.clone());
         }
     }
@@ -128,6 +143,7 @@ fn save(session: &Session, pack: &IndexPack, mended: &mut Mended) -> Result<()> 
                 header.extend(entry(blob));
                 mended.saved += 1;
             }
+            Err(e) if !matches!(e.kind(), NotFound | UnexpectedEof) => return Err(cannot_read(&key, e)),
             _ => mended.lost += 1,
         }
     }

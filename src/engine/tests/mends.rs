@@ -66,6 +66,31 @@ fn after_damage_to_a_pack_what_is_whole_is_saved_and_the_next_backup_brings_back
     bench.judge();
 }
 
+/// A disk that does not answer for a moment is no reason to remove what lies on it.
+#[test]
+fn what_the_storage_does_not_give_now_is_not_removed() {
+    let bench = Bench::new();
+    let snapshot = bench.backup(vec![tree("files", &site(&bench))]).unwrap().snapshot;
+    for folder in ["data", "index"] {
+        let path = bench.objects(folder).remove(0);
+        let (name, aside) = (path.file_name().unwrap().to_string_lossy().into_owned(), bench.scratch.dir("aside").join(folder));
+        std::fs::rename(&path, &aside).unwrap();
+        // Whoever reads a link to itself gets an error that is not "it is not there".
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let packs = if folder == "data" { vec![name] } else { Vec::new() };
+        let before = bench.objects("data").len() + bench.objects("index").len();
+        let tried = bench.repository.mend(&packs, &Watch::new());
+        if folder == "data" {
+            assert!(tried.unwrap_err().to_string().contains("reading data/"), "it is said");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+        assert!(bench.objects("data").len() + bench.objects("index").len() >= before, "{folder}: nothing was removed");
+        all_are_whole(&bench, std::slice::from_ref(&snapshot), folder);
+    }
+    bench.judge();
+}
+
 #[test]
 fn an_index_that_is_damaged_or_gone_is_made_again_from_the_packs() {
     let bench = Bench::new();
