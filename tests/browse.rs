@@ -15,7 +15,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const PASSWORD: &str = "seven yellow lanterns";
 /// Names that were made to do harm, or only look like it.
 const ODD: [&[u8]; 10] = [
     b"new\nline.txt",
@@ -52,17 +51,6 @@ fn inside(panel: &Panel, backup: &view::Backup, query: &str) -> Listing {
 
 fn names(listing: &Listing) -> Vec<&str> {
     listing.entries.iter().map(|e| e.name.as_str()).collect()
-}
-
-/// The administrator, at a browser.
-fn signed_in(panel: &Panel) -> Browser {
-    let file = panel.scratch.join("password");
-    write(&file, PASSWORD);
-    let email = "admin@example.test";
-    assert!(panel.tool(&["setup", "--email", email, "--password-file", &file.display().to_string()], &[]).status.success());
-    let browser = Browser::new(&panel.server.url);
-    browser.sign_in(email, PASSWORD);
-    browser
 }
 
 fn link(panel: &Panel, backup: &view::Backup, body: &Value) -> DownloadLink {
@@ -220,7 +208,7 @@ fn page(browser: &Browser, backup: &view::Backup, element: &str, path: &[u8]) ->
 #[test]
 fn a_reader_walks_through_pages_and_nothing_in_a_file_runs() {
     let (panel, site, backup) = world();
-    let browser = signed_in(&panel);
+    let browser = panel.administrator();
     let start = browser.get(&format!("/backups/{}", backup.id)).is(200);
     assert!(start.has(&format!("/backups/{}/browse?element=files&amp;path=files", backup.id)), "{}", start.body);
     browser.get(&format!("/backups/{}/browse", backup.id)).is(200);
@@ -286,7 +274,7 @@ fn names_are_for_viewers_contents_for_those_who_may_download_and_nothing_for_oth
     assert_eq!(asked, [403, 201, 404]);
     // What lies in the trash shows nothing, to nobody.
     panel.back_up("notes.live", &[]);
-    let browser = signed_in(&panel);
+    let browser = panel.administrator();
     browser.post(&format!("/backups/{}/delete", backup.id), &[]).is(303);
     for path in &routes[..3] {
         let (status, said) = ask(&panel.server.url, &developer, "GET", path, None);
@@ -313,7 +301,7 @@ fn the_versions_of_a_file_say_where_it_changed() {
     assert_eq!(versions[0].reason, "second edition");
     let listed = panel.must(&["backup:versions", "notes.live", "code/EDITION", "--element", "code"]);
     assert!(listed.contains("second edition") && listed.contains("as before"), "{listed}");
-    let shown = signed_in(&panel).get(&format!("/environments/{environment}/versions?element=code&path=code/EDITION")).is(200);
+    let shown = panel.administrator().get(&format!("/environments/{environment}/versions?element=code&path=code/EDITION")).is(200);
     assert!(shown.text().contains("It is in 3 backups, with 2 different contents."), "{}", shown.text());
 }
 
@@ -339,7 +327,7 @@ fn a_folder_of_thirty_thousand_files_answers_within_three_hundred_milliseconds_a
     let (_, second) = timed(page.next.as_deref().unwrap());
     println!("30,000 entries through the API: the first page took {first:?}, the second one {second:?}");
     assert!(second < Duration::from_millis(300), "{second:?}");
-    let browser = signed_in(&panel);
+    let browser = panel.administrator();
     let path = format!("{}/backups/{}/browse?element=files&path=files/public", panel.server.url, backup.id);
     let agent = ureq::get(path).header("Cookie", format!("sitekeep={}", browser.cookie().unwrap())).header("Accept-Encoding", "br");
     let weight = agent.call().unwrap().body_mut().read_to_vec().unwrap().len();

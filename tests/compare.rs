@@ -1,7 +1,6 @@
 //! What changed between two backups, and between a backup and the live site: on the page, by the API, by the command, and
 //! by whom.
 
-use crate::support::browser::Browser;
 use crate::support::panel::{Panel, TENANT, ask};
 use crate::support::sqlite_site::SqliteSite;
 use crate::support::write;
@@ -12,7 +11,6 @@ use sitekeep::domain::view;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-const PASSWORD: &str = "seven yellow lanterns";
 const HOSTILE: &[u8] = b"<script>alert(1)</script>\n\xff.txt";
 
 /// The site of notes with a backup, a change, and a backup of that.
@@ -46,15 +44,6 @@ fn change(site: &SqliteSite) {
 impl World {
     fn get(&self, query: &str) -> Comparison {
         self.panel.get(&format!("/backups/{}/compare?{query}", self.second.id))
-    }
-    fn signed_in(&self) -> Browser {
-        let file = self.panel.scratch.join("password");
-        write(&file, PASSWORD);
-        let email = "admin@example.test";
-        assert!(self.panel.tool(&["setup", "--email", email, "--password-file", &file.display().to_string()], &[]).status.success());
-        let browser = Browser::new(&self.panel.server.url);
-        browser.sign_in(email, PASSWORD);
-        browser
     }
 }
 
@@ -141,7 +130,7 @@ fn the_live_site_is_compared_by_size_and_time_and_a_restore_says_the_same() {
 #[test]
 fn the_page_shows_it_without_scripts_and_names_of_files_as_text() {
     let w = world();
-    let browser = w.signed_in();
+    let browser = w.panel.administrator();
     let page = browser.get(&format!("/backups/{}", w.second.id)).is(200);
     assert!(page.has(&format!("/backups/{}/compare?", w.second.id)), "{}", page.body);
     let page = browser.get(&format!("/backups/{}/compare", w.second.id)).is(200);
@@ -185,7 +174,7 @@ fn only_two_backups_of_one_environment_are_compared_and_only_for_those_who_see_b
         assert_eq!((&a.1["error"], &a.1["hint"]), (&b.1["error"], &b.1["hint"]), "one cannot be told from the other");
     }
     // What lies in the trash shows nothing.
-    let browser = w.signed_in();
+    let browser = w.panel.administrator();
     browser.post(&format!("/backups/{}/delete", w.first.id), &[]).is(303);
     assert_eq!(asked(&format!("with={}", w.first.id)).map(|a| a.0), [409, 409, 404]);
     let page = browser.get(&format!("/backups/{}/compare?with={}", w.second.id, w.first.id)).is(200);

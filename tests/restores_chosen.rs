@@ -1,6 +1,5 @@
 //! Single files and folders brought back: alone, wholly, and back again; by the page, the API and the command.
 
-use crate::support::browser::Browser;
 use crate::support::digest::{self, Digest};
 use crate::support::panel::{Panel, TENANT, ask};
 use crate::support::sqlite_site::SqliteSite;
@@ -11,7 +10,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const PASSWORD: &str = "seven yellow lanterns";
 const HOSTILE: &[u8] = b"<i>\xff\n%41 &x";
 
 struct World {
@@ -65,15 +63,6 @@ impl World {
         let out = self.panel.restore("notes.live", &["--backup", &self.backup.id, "--path", path]);
         assert!(!out.status.success(), "{path} was restored");
         String::from_utf8_lossy(&out.stderr).into_owned()
-    }
-    fn signed_in(&self) -> Browser {
-        let file = self.panel.scratch.join("password");
-        write(&file, PASSWORD);
-        let email = "admin@example.test";
-        assert!(self.panel.tool(&["setup", "--email", email, "--password-file", &file.display().to_string()], &[]).status.success());
-        let browser = Browser::new(&self.panel.server.url);
-        browser.sign_in(email, PASSWORD);
-        browser
     }
 }
 
@@ -190,7 +179,7 @@ fn the_way_from_a_backup_to_one_file_of_it_is_walked_without_scripts() {
     let w = world();
     w.damage();
     let (damaged, exact) = (w.content(), w.files());
-    let browser = w.signed_in();
+    let browser = w.panel.administrator();
     let odd: String = [b"files/public/2024/odd/", HOSTILE].concat().iter().map(|b| format!("%{b:02X}")).collect();
     let inside = browser.get(&format!("/backups/{}/browse?element=files&path={odd}", w.backup.id)).is(200);
     let environment = w.panel.environment("notes.live").id;
@@ -214,30 +203,18 @@ fn the_way_from_a_backup_to_one_file_of_it_is_walked_without_scripts() {
     assert!(again.has("role=\"alert\"") && again.value("path").as_deref() == Some(path.as_str()), "{}", again.body);
     w.content().assert_same(&damaged, "nothing was changed yet");
     browser.post(&action, &fields("notes.live")).is(303);
-    let restore = finished(&w, "notes.live");
+    let restore = w.panel.finished_restore("notes.live");
     let name = String::from_utf8_lossy(HOSTILE).into_owned();
     assert_eq!(differ(&damaged, &w.content()).len(), 1, "{name}");
     let page = browser.get(&format!("/restores/{}", restore.id)).is(200);
     assert!(page.text().contains("Only") && page.text().contains("2024/odd/") && !page.has("<i>"), "{}", page.text());
     browser.post(&format!("/restores/{}/undo", restore.id), &[]).is(303);
-    finished(&w, "notes.live");
+    w.panel.finished_restore("notes.live");
     exact.assert_same(&w.files(), "undone");
     // What is not there leads back to the form, with a sentence.
     let missing = browser
         .get(&format!("/environments/{environment}/restore/preview?backup={}&to={environment}&path=files%2Fpublic%2Fno", w.backup.id));
     assert!(missing.status == 400 && missing.text().contains("is not in this backup"), "{} {}", missing.status, missing.text());
-}
-
-fn finished(w: &World, environment: &str) -> view::Restore {
-    for _ in 0..600 {
-        let last = w.panel.last_restore(environment);
-        if last.state.is_final() {
-            assert_eq!(last.state.word(), "succeeded", "{last:?}");
-            return last;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    panic!("it does not end");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Single tables brought back: alone, wholly, and back again, while everything else in the database stays and goes on; by the
 //! command, the API and the page.
 
-use crate::support::browser::Browser;
 use crate::support::digest::{self, Digest};
 use crate::support::keep::{Keep, text};
 use crate::support::mariadb::Mariadb;
@@ -12,8 +11,6 @@ use crate::support::wordpress::Wordpress;
 use crate::support::{give_tree, write};
 use serde_json::json;
 use sitekeep::domain::view;
-
-const PASSWORD: &str = "seven yellow lanterns";
 
 /// What differs between two states, by name.
 fn differ(a: &Digest, b: &Digest) -> Vec<String> {
@@ -330,12 +327,7 @@ fn the_way_from_a_backup_to_two_of_its_tables_is_walked_without_scripts() {
     let site = notes(&panel, "wal");
     let backup = panel.back_up("notes.live", &[]).id;
     site.sql("delete from notes where id > 2; delete from bare");
-    let file = panel.scratch.join("password");
-    write(&file, PASSWORD);
-    let email = "admin@example.test";
-    assert!(panel.tool(&["setup", "--email", email, "--password-file", &file.display().to_string()], &[]).status.success());
-    let browser = Browser::new(&panel.server.url);
-    browser.sign_in(email, PASSWORD);
+    let browser = panel.administrator();
     let environment = panel.environment("notes.live").id;
     let home = format!("/environments/{environment}/restore");
     // From the tables of a backup …
@@ -357,24 +349,12 @@ fn the_way_from_a_backup_to_two_of_its_tables_is_walked_without_scripts() {
     let fields =
         [("backup", backup.as_str()), ("table", "notes"), ("table", "bare"), ("from", environment.as_str()), ("confirm", "notes.live")];
     browser.post(&format!("/environments/{environment}/restores"), &fields).is(303);
-    let restore = finished(&panel);
+    let restore = panel.finished_restore("notes.live");
     assert_eq!(restore.tables, ["bare", "notes"]);
     let page = browser.get(&format!("/restores/{}", restore.id)).is(200);
     assert!(page.text().contains("table bare, table notes"), "{}", page.text());
     browser.post(&format!("/restores/{}/undo", restore.id), &[]).is(303);
-    assert_eq!(finished(&panel).kind, "undo");
-}
-
-fn finished(panel: &Panel) -> view::Restore {
-    for _ in 0..600 {
-        let last = panel.last_restore("notes.live");
-        if last.state.is_final() {
-            assert_eq!(last.state.word(), "succeeded", "{last:?}");
-            return last;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    panic!("it does not end");
+    assert_eq!(panel.finished_restore("notes.live").kind, "undo");
 }
 
 /// A file together with a table; into another environment; for those who may; and late, out of the safety backup.

@@ -1,6 +1,7 @@
 //! The whole product with its first administrator: a server as a process, and everything asked of it by the command
 //! line or the API, as people do.
 
+use super::browser::Browser;
 use super::server::{PROGRAM, Server, data_dir};
 use super::{Running, Scratch, daemon, run, write};
 use serde_json::Value;
@@ -188,6 +189,18 @@ impl Panel {
         shell
     }
 
+    /// The administrator, at a browser.
+    pub fn administrator(&self) -> Browser {
+        let (file, password) = (self.scratch.join("password"), "seven yellow lanterns");
+        write(&file, password);
+        let email = "admin@example.test";
+        let out = self.tool(&["setup", "--email", email, "--password-file", &file.display().to_string()], &[]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let browser = Browser::new(&self.server.url);
+        browser.sign_in(email, password);
+        browser
+    }
+
     /// A worker beside the server, on the same data.
     pub fn worker(&self, name: &str) -> Running {
         self.worker_with(name, &[])
@@ -277,6 +290,13 @@ impl Panel {
     }
     pub fn restores(&self, environment: &str) -> Vec<view::Restore> {
         self.get(&format!("/environments/{}/restores", self.environment(environment).id))
+    }
+    /// The newest restore or undo when it has ended, well.
+    pub fn finished_restore(&self, environment: &str) -> view::Restore {
+        super::wait_for("the restore's end", Duration::from_secs(60), || self.last_restore(environment).state.is_final());
+        let last = self.last_restore(environment);
+        assert_eq!(last.state.word(), "succeeded", "{last:?}");
+        last
     }
     pub fn last_restore(&self, environment: &str) -> view::Restore {
         self.restores(environment).remove(0)
