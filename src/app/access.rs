@@ -6,17 +6,18 @@
 
 use super::App;
 use crate::base::clock::Millis;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Class, Error, Result};
 use crate::base::secret::Secret;
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::environments::Card;
 use crate::domain::ids::{
-    AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, LinkId, RestoreId, SiteId, TenantId, TokenId,
+    AccountId, ArchiveId, BackupId, DownloadId, DrillId, EnvironmentId, JobId, LinkId, RestoreId, SiteId, TenantId, TokenId,
 };
 use crate::domain::names::Address;
 use crate::domain::page::Rights;
 use crate::domain::rights::{Right, Role, Scope};
+use crate::queue;
 
 /// The one who asks: an account, narrowed by the scope of the token that it came with.
 #[derive(Clone, Debug)]
@@ -218,6 +219,16 @@ pub async fn archive(conn: &mut Conn, actor: &Actor, id: &ArchiveId, right: Righ
     Ok(found)
 }
 
+/// A job of the queue.
+pub async fn job(conn: &mut Conn, actor: &Actor, id: &JobId, right: Right) -> Result<queue::Job> {
+    let found = queue::find(conn, &queue::Tenants::All, id).await.map_err(|e| match e.class() {
+        Class::NotFound => hidden("job"),
+        _ => e,
+    })?;
+    in_tenant(conn, actor, &found.tenant, right, "job").await?;
+    Ok(found)
+}
+
 /// One sentence for what is not there and for what may not be seen.
 pub fn hidden(what: &str) -> Error {
     Error::not_found(format!("there is no such {what}")).hint("check its name or id; it may be gone, or not yours to see")
@@ -239,5 +250,9 @@ pub async fn recheck(conn: &mut Conn, account: Option<&str>, tenant: &TenantId, 
         tenant: None,
         address: String::new(),
     };
-    in_tenant(conn, &actor, tenant, right, "tenant").await.map(drop).map_err(|_| gone())
+    // Only what the catalogue answered is an answer: a catalogue that does not answer takes nobody's rights away.
+    in_tenant(conn, &actor, tenant, right, "tenant").await.map(drop).map_err(|e| match e.class() {
+        Class::NotFound | Class::Forbidden => gone(),
+        _ => e,
+    })
 }

@@ -43,8 +43,7 @@ async fn all_jobs(conn: &mut Conn, actor: &Actor) -> Result<String> {
 }
 
 async fn job(conn: &mut Conn, actor: &Actor, id: &JobId) -> Result<String> {
-    let job = queue::find(conn, &queue::Tenants::All, id).await.map_err(|_| access::hidden("job"))?;
-    access::in_tenant(conn, actor, &job.tenant, Right::View, "job").await?;
+    let job = access::job(conn, actor, id, Right::View).await?;
     let lines = queue::log_length(conn, id).await?;
     Ok(format!("{} {lines}", of_job(&job)))
 }

@@ -13,12 +13,6 @@ use crate::domain::view;
 use crate::queue;
 use std::collections::{BTreeSet, HashMap};
 
-async fn visible(conn: &mut Conn, actor: &Actor, id: &JobId, right: Right) -> Result<queue::Job> {
-    let found = queue::find(conn, &queue::Tenants::All, id).await.map_err(|_| access::hidden("job"))?;
-    access::in_tenant(conn, actor, &found.tenant, right, "job").await?;
-    Ok(found)
-}
-
 /// What jobs are shown with beside their own rows, asked for once for all of them.
 struct Names {
     tenants: HashMap<String, String>,
@@ -85,7 +79,7 @@ pub(crate) async fn tenants_of(conn: &mut Conn, actor: &Actor) -> Result<queue::
 
 pub async fn find(app: &App, actor: &Actor, id: &JobId) -> Result<view::Job> {
     let mut conn = app.pool.get().await?;
-    let job = visible(&mut conn, actor, id, Right::View).await?;
+    let job = access::job(&mut conn, actor, id, Right::View).await?;
     view_of(&mut conn, job).await
 }
 
@@ -109,7 +103,7 @@ pub async fn page(app: &App, actor: &Actor, state: &str, after: &str) -> Result<
     let mut filter = queue::Filter::of(tenants_of(&mut conn, actor).await?);
     filter.states = Some(state).filter(|s| !s.is_empty()).map(queue::State::parse).transpose()?.into_iter().collect();
     if !after.is_empty() {
-        let last = visible(&mut conn, actor, &JobId(after.to_owned()), Right::View).await?;
+        let last = access::job(&mut conn, actor, &JobId(after.to_owned()), Right::View).await?;
         filter.after = Some((last.created, last.id));
     }
     filter.limit = PAGE + 1;
@@ -136,7 +130,7 @@ pub(crate) async fn active_on(conn: &mut Conn, now: Millis, tenant: &TenantId, e
 /// One job for people; `None` when there is none any more.
 pub async fn row(app: &App, actor: &Actor, id: &JobId) -> Result<(JobRow, Rights)> {
     let mut conn = app.pool.get().await?;
-    let job = visible(&mut conn, actor, id, Right::View).await?;
+    let job = access::job(&mut conn, actor, id, Right::View).await?;
     let rights = access::rights(&mut conn, actor, &job.tenant).await?;
     let mut rows = rows_of(&mut conn, vec![job]).await?;
     Ok((rows.pop().ok_or_else(|| access::hidden("job"))?, rights))
@@ -184,7 +178,7 @@ async fn rows_of(conn: &mut Conn, jobs: Vec<queue::Job>) -> Result<Vec<JobRow>> 
 pub async fn retry(app: &App, actor: &Actor, id: &JobId) -> Result<String> {
     use crate::domain::ids::BackupId;
     let mut conn = app.pool.get().await?;
-    let job = visible(&mut conn, actor, id, Right::View).await?;
+    let job = access::job(&mut conn, actor, id, Right::View).await?;
     let again = job.state.is_final() && job.state != queue::State::Succeeded && job.kind == super::backups::JOB;
     if !again {
         return Err(Error::conflict("this job cannot be tried again")
@@ -206,7 +200,7 @@ pub async fn retry(app: &App, actor: &Actor, id: &JobId) -> Result<String> {
 pub async fn cancel(app: &App, actor: &Actor, id: &JobId) -> Result<view::Job> {
     let now = app.pool.now().await?;
     let mut tx = app.pool.begin().await?;
-    let seen = visible(&mut tx, actor, id, Right::View).await?;
+    let seen = access::job(&mut tx, actor, id, Right::View).await?;
     let right = right_to_cancel(&seen.kind);
     access::in_tenant(&mut tx, actor, &seen.tenant, right, "job").await?;
     if seen.kind == super::restores::DROP_JOB {
@@ -254,7 +248,7 @@ async fn settle_cancelled(conn: &mut Conn, app: &App, now: Millis, job: &queue::
 /// The task log after a line.
 pub async fn log(app: &App, actor: &Actor, id: &JobId, after: i64) -> Result<Vec<view::LogLine>> {
     let mut conn = app.pool.get().await?;
-    let job = visible(&mut conn, actor, id, Right::View).await?;
+    let job = access::job(&mut conn, actor, id, Right::View).await?;
     let lines = queue::log_after(&mut conn, &job.id, after).await?;
     Ok(lines.into_iter().map(|l| view::LogLine { number: l.number, at: l.at.iso(), level: l.level.word().into(), text: l.text }).collect())
 }

@@ -9,7 +9,8 @@ use super::error::{Class, Error, Result};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, Executor};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// One connection; a transaction derefs to it, so that every statement runs in either.
@@ -58,6 +59,20 @@ const CLOCK: &str = "select cast(extract(epoch from clock_timestamp()) * 1000 as
 /// A connection to a server that was used so short a time ago is still there, and what its clock said then is still right.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// Where one connection breaks, its server has gone, and has taken the others along: what lay idle in a pool then is asked
+/// before it is used, however short a time ago that was. In milliseconds since [`STARTED`].
+static BROKE: AtomicU64 = AtomicU64::new(0);
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn uptime() -> u64 {
+    u64::try_from(STARTED.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn idle_since_a_break(idle: Duration) -> bool {
+    let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+    uptime().saturating_sub(idle) <= BROKE.load(Ordering::Relaxed)
+}
+
 /// Every migration, in order; one set for both databases.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -80,7 +95,7 @@ impl Pool {
             .test_before_acquire(false)
             .before_acquire(move |conn, seen| {
                 Box::pin(async move {
-                    if kind == Kind::Postgres && seen.idle_for > TRUSTED {
+                    if kind == Kind::Postgres && (seen.idle_for > TRUSTED || idle_since_a_break(seen.idle_for)) {
                         sqlx::Connection::ping(conn).await?;
                     }
                     if kind == Kind::Sqlite && sqlx::Connection::is_in_transaction(conn) {
@@ -275,6 +290,10 @@ fn cannot_connect(e: sqlx::Error) -> Error {
 /// Database errors keep their sense: a unique violation is a conflict, a lost connection is worth another try.
 impl From<sqlx::Error> for Error {
     fn from(e: sqlx::Error) -> Self {
+        let farewell = |code: &str| code.starts_with("57P");
+        if matches!(&e, sqlx::Error::Io(_)) || e.as_database_error().and_then(|d| d.code()).is_some_and(|c| farewell(&c)) {
+            BROKE.store(uptime(), Ordering::Relaxed);
+        }
         let class = match &e {
             sqlx::Error::RowNotFound => Class::NotFound,
             sqlx::Error::Database(d) if d.is_unique_violation() => Class::Conflict,

@@ -9,7 +9,7 @@ use sitekeep::base::secret::Secret;
 use sitekeep::base::sql::Conn;
 use sitekeep::db;
 use sitekeep::db::one_time_links::OneTimeLink;
-use sitekeep::domain::ids::{AccountId, OneTimeLinkId, TokenId};
+use sitekeep::domain::ids::{AccountId, JobId, OneTimeLinkId, TokenId};
 use sitekeep::domain::rights::{Right, Role};
 
 const HOUR: i64 = 3600 * Millis::SECOND;
@@ -280,6 +280,24 @@ fn a_disabled_account_has_no_session_no_token_and_no_actor_from_that_moment() {
         accounts::set_state(app, admin, &ann.account, true).await.unwrap();
         assert!(access::authenticate(app, &token, "").await.is_ok());
         assert!(sessions::load(app, &session).await.unwrap().is_none(), "what was ended stays so");
+    });
+}
+
+#[test]
+fn a_catalogue_that_does_not_answer_takes_nobodys_rights_away() {
+    on_both(async |at| {
+        let (app, acme) = (&at.app, at.tenant("acme").await);
+        let ann = at.member("ann@example.test", &[(&acme, Role::Owner)]).await;
+        let mut tx = app.pool.begin().await.unwrap();
+        access::recheck(&mut tx, Some(ann.account.as_str()), &acme, Right::Restore).await.unwrap();
+        sqlx::query("alter table members rename to elsewhere").execute(&mut *tx).await.unwrap();
+        let unsaid = access::recheck(&mut tx, Some(ann.account.as_str()), &acme, Right::Restore).await.unwrap_err();
+        assert_eq!(unsaid.class(), Class::Internal, "{unsaid}");
+        tx.rollback().await.unwrap();
+        let mut tx = app.pool.begin().await.unwrap();
+        sqlx::query("alter table jobs rename to elsewhere").execute(&mut *tx).await.unwrap();
+        let unsaid = access::job(&mut tx, &ann, &JobId::fresh(), Right::View).await.unwrap_err();
+        assert_eq!(unsaid.class(), Class::Internal, "{unsaid}");
     });
 }
 

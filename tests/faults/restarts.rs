@@ -35,18 +35,24 @@ fn restarted(bench: &Bench, n: u64, dice: &mut Dice) -> String {
         bench.ask(open) == "0"
     });
     let after: u64 = bench.ask("select count(*) from backups").parse().unwrap();
+    let told = || {
+        let tries =
+            "select string_agg(concat_ws(' ', j.id, j.state, a.number, a.outcome, a.error_class, a.message), ' | ' order by a.started_at)
+                     from jobs j join attempts a on a.job_id = j.id";
+        let (said, wrong) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        format!("{stage}\nthe command: {said}{wrong}\nthe catalogue:\n{}\nthe server:\n{}", bench.ask(tries), bench.server.log())
+    };
     if acknowledged {
         let id = String::from_utf8_lossy(&out.stdout).trim().to_owned();
         let state = bench.ask(&format!("select state from backups where id = '{id}'"));
-        assert_eq!((state.as_str(), after), ("succeeded", before + 1), "{stage}: {}", bench.server.log());
+        assert_eq!((state.as_str(), after), ("succeeded", before + 1), "{}", told());
         // A connection that the server had closed within the last second is noticed by whoever uses it first.
         let verified = (0..3).any(|_| bench.server.cli(&["backup:verify", &id]).status.success());
-        assert!(verified, "{stage}: {}", bench.server.log());
+        assert!(verified, "{}", told());
     } else {
         // The answer was lost with the server; whether the question was is for the catalogue to say, and once at most.
-        assert!(after <= before + 1, "{stage}");
-        let said = String::from_utf8_lossy(&out.stderr);
-        assert!(!said.contains("panick"), "{stage}: {said}");
+        assert!(after <= before + 1, "{before} {after} {}", told());
+        assert!(!String::from_utf8_lossy(&out.stderr).contains("panick"), "{}", told());
     }
     assert_eq!(bench.ask("select count(*) from backups where state not in ('succeeded', 'failed')"), "0", "{stage}");
     assert!(bench.server.is_healthy(), "{stage}");
