@@ -204,6 +204,14 @@ impl Pool {
         }
     }
 
+    /// The same with settings for PostgreSQL that hold until it ends, in one question together with it.
+    pub async fn begin_with(&self, settings: &'static str) -> Result<Tx> {
+        match self.kind {
+            Kind::Sqlite => self.begin().await,
+            Kind::Postgres => Ok(self.inner.begin_with(settings).await?),
+        }
+    }
+
     /// A transaction that only reads, and sees the catalogue as it was when it began, whatever others write meanwhile.
     pub async fn snapshot(&self) -> Result<Tx> {
         let begin = match self.kind {
@@ -249,11 +257,13 @@ impl Pool {
         opened.entry(sql).or_insert_with(|| Box::leak(sql.replace(MARK, "for update skip locked").into_boxed_str()))
     }
 
-    /// Lets SQLite learn how its tables are filled, by samples, in milliseconds: its plans follow from that. PostgreSQL
-    /// does so by itself.
+    /// Lets the database learn how its tables are filled, by samples, in milliseconds: its plans follow from that. PostgreSQL
+    /// does so by itself, after a minute or never: of the queue, whose plans are made hundreds of times a second, it is told.
     pub async fn learn(&self) -> Result<()> {
-        if self.kind == Kind::Sqlite {
-            let mut conn = self.get().await?;
+        let mut conn = self.get().await?;
+        if self.kind == Kind::Postgres {
+            conn.execute("analyze jobs, job_needs, tenants, tenant_turns, unclean_ends").await?;
+        } else {
             conn.execute("pragma analysis_limit = 1000").await?;
             // 0x10002: of every table, also of those that this connection has not asked yet.
             conn.execute("pragma optimize = 0x10002").await?;

@@ -5,19 +5,22 @@
 //! matter of a millisecond and jobs take minutes, so the line is never long.
 
 use super::blocked;
-use super::job::{Claimed, Job, JobClass, JobRow, Lease, Level, job_columns};
+use super::job::{Claimed, Job, JobClass, JobRow, Lease, job_columns};
 use super::line::{busy, standing, waiting};
-use super::log::note;
+use super::log;
 use super::settings::{Settings, millis};
 use crate::base::chance;
 use crate::base::clock::Millis;
-use crate::base::error::{Error, Result};
-use crate::base::sql::{Conn, Kind, Pool};
+use crate::base::error::{Class, Result};
+use crate::base::sql::{Conn, Kind, Pool, Tx};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
 
 /// Who is next: of those who have room (`standing!`), in their order, the first with a job that may run; of its jobs the
 /// oldest. The rules of which may run, in the order of the conditions: its time has come ($1); nobody holds what it needs;
 /// nobody whose end was not seen had a share in what it needs alone; no older job that has waited beyond all patience wants
-/// it either (restores do not stand behind those: they would wait for what the other one waits for).
+/// it either (restores do not stand behind those: they would wait for what the other one waits for). The limit of the inner
+/// query keeps a database from asking for each job twice, once to see whether there is one.
 macro_rules! next_in_line {
     () => {
         concat!(
@@ -67,6 +70,7 @@ macro_rules! next_in_line {
                from (",
             standing!(),
             ") s
+               limit 1000000
              ) l
              where l.next is not null
              limit 1"
@@ -78,10 +82,10 @@ pub(super) const TAKE: &str = concat!(
     "update jobs
      set state = 'running', worker = $4, attempt = attempt + 1, lease_token = $5, lease_until = $6, claimed_at = $1,
          started_at = coalesce(started_at, $1), blocked_on = null, blocked_since = null,
-         phase = '', bytes = 0, bytes_total = null, files = 0
+         phase = '', bytes = 0, bytes_total = null, files = 0, log_lines = log_lines + 1
      where id = (",
     next_in_line!(),
-    ") returning ",
+    ") returning log_lines, ",
     job_columns!()
 );
 
@@ -95,15 +99,24 @@ pub async fn claim(pool: &Pool, worker: &str, settings: &Settings) -> Result<Opt
 
 /// The same among the classes up to `last` in the line.
 pub(super) async fn claim_up_to(pool: &Pool, worker: &str, settings: &Settings, last: JobClass) -> Result<Option<Claimed>> {
-    let now = pool.now().await?;
-    let claimed = match anybody(pool, now, settings, last).await? {
-        true => take(pool, worker, settings, last).await?,
-        false => None,
-    };
-    if claimed.is_none() {
-        blocked::explain(pool, now, settings).await?;
+    if anybody(pool, pool.moment().await?, settings, last).await?
+        && let Some(claimed) = take(pool, worker, settings, last).await?
+    {
+        return Ok(Some(claimed));
     }
-    Ok(claimed)
+    blocked::explain(pool, pool.now().await?, settings).await?;
+    Ok(None)
+}
+
+/// The same for whoever was just given one: where one could be claimed the next is likely, and it is not looked for first.
+///
+/// # Errors
+/// Only what the database says.
+pub async fn claim_another(pool: &Pool, worker: &str, settings: &Settings) -> Result<Option<Claimed>> {
+    match take(pool, worker, settings, JobClass::Upkeep).await? {
+        Some(claimed) => Ok(Some(claimed)),
+        None => claim(pool, worker, settings).await,
+    }
 }
 
 /// A look without the line and the write lock: a worker for whom there is nothing to do only reads.
@@ -120,41 +133,75 @@ async fn anybody(pool: &Pool, now: Millis, settings: &Settings, last: JobClass) 
 
 async fn take(pool: &Pool, worker: &str, settings: &Settings, last: JobClass) -> Result<Option<Claimed>> {
     let token = chance::word(26);
-    let mut tx = pool.begin().await?;
-    stand_in_line(pool.kind(), &mut tx).await?;
-    // Not before: what one has waited for would seem to have ended after this began.
-    let now = pool.now_in(&mut tx).await?;
-    let row: Option<JobRow> = sqlx::query_as(pool.text(TAKE))
-        .bind(now.0)
+    let (mut tx, turn) = stand_in_line(pool).await?;
+    let row: Option<AnyRow> = sqlx::query(pool.text(TAKE))
+        .bind(turn.now.0)
         .bind(last.place())
         .bind(i64::from(settings.tenant_running))
         .bind(worker)
         .bind(token.as_str())
-        .bind(now.plus(millis(settings.lease)).0)
+        .bind(turn.now.plus(millis(settings.lease)).0)
         .fetch_optional(&mut *tx)
         .await?;
     let Some(row) = row else {
         tx.rollback().await?; // nothing was written: nothing has to reach the disk
         return Ok(None);
     };
-    let job = Job::try_from(row)?;
+    let job = Job::try_from(JobRow::from_row(&row)?)?;
     let lease = Lease { job: job.id.clone(), attempt: job.attempt, token };
-    begin_attempt(&mut tx, now, &job, &lease, worker).await?;
-    served(&mut tx, &job).await?;
-    if let Err(e) = tx.commit().await {
-        // The connection may have died after the commit: then the job is ours, and nobody else would know.
-        return if owns(pool, &lease).await.unwrap_or(false) { Ok(Some(Claimed { job, lease })) } else { Err(Error::from(e)) };
+    begin_attempt(&mut tx, turn.now, &job, &lease, worker).await?;
+    served(&mut tx, &job, turn.number).await?;
+    let line = Line { number: row.try_get("log_lines")?, text: format!("attempt {} starts on worker {worker}", job.attempt) };
+    match commit(pool, tx, turn.now, &job, &line).await {
+        Err(e) if owns(pool, &lease).await.unwrap_or(false) => seal(pool, turn.now, &job, &line).await.map_err(|_| e)?,
+        done => done?,
     }
     Ok(Some(Claimed { job, lease }))
 }
 
-/// SQLite's write transaction is the line already. A worker that freezes inside its turn must not hold up the others.
-pub(super) async fn stand_in_line(kind: Kind, conn: &mut Conn) -> Result<()> {
-    if kind == Kind::Postgres {
-        sqlx::query("set local idle_in_transaction_session_timeout = 5000").execute(&mut *conn).await?;
+/// The task log's line of an attempt that starts, and the number that was set aside for it.
+struct Line {
+    number: i64,
+    text: String,
+}
+
+/// Ends the turn; the line goes along, or behind. On PostgreSQL that second commit is the one that waits for the disk, and it
+/// takes the first one along: many workers do that at once, and not one after another.
+async fn commit(pool: &Pool, mut tx: Tx, now: Millis, job: &Job, line: &Line) -> Result<()> {
+    if pool.kind() == Kind::Sqlite {
+        log::place(&mut tx, now, job, line.number, &line.text).await?;
+        return Ok(tx.commit().await?);
     }
-    sqlx::query("update queue_gate set turns = turns + 1 where id = 1").execute(conn).await?;
-    Ok(())
+    tx.commit().await?;
+    log::place(&mut *pool.get().await?, now, job, line.number, &line.text).await
+}
+
+/// The connection died after a commit: the job is ours, and nobody else would know. If the line is there, everything is.
+async fn seal(pool: &Pool, now: Millis, job: &Job, line: &Line) -> Result<()> {
+    match log::place(&mut *pool.get().await?, now, job, line.number, &line.text).await {
+        Err(e) if e.class() == Class::Conflict => Ok(()),
+        placed => placed,
+    }
+}
+
+/// Whose turn it is to choose.
+pub(super) struct Turn {
+    number: i64,
+    /// When it came. Not before: what one has waited for would seem to have ended after this began.
+    now: Millis,
+}
+
+/// Waits for its turn, which lasts until the transaction ends. SQLite's write transaction is the line already.
+///
+/// On PostgreSQL nobody in the line waits for the disk: what was chosen is committed without, and the caller lets it
+/// reach the disk before anything is done about it. Others see the choice at once; should the server fail in between, it is as
+/// if nobody had chosen. A worker that freezes inside its turn must not hold up the others.
+pub(super) async fn stand_in_line(pool: &Pool) -> Result<(Tx, Turn)> {
+    const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = 5000; set local synchronous_commit = off";
+    let mut tx = pool.begin_with(BEGIN).await?;
+    let number = sqlx::query_scalar("update queue_gate set turns = turns + 1 where id = 1 returning turns").fetch_one(&mut *tx).await?;
+    let now = pool.now_in(&mut tx).await?;
+    Ok((tx, Turn { number, now }))
 }
 
 async fn begin_attempt(conn: &mut Conn, now: Millis, job: &Job, lease: &Lease, worker: &str) -> Result<()> {
@@ -169,21 +216,18 @@ async fn begin_attempt(conn: &mut Conn, now: Millis, job: &Job, lease: &Lease, w
         .bind(job.tenant.as_str())
         .bind(worker)
         .bind(now.0)
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
-    note(conn, now, &lease.job, Level::Info, &format!("attempt {} starts on worker {worker}", lease.attempt)).await
+    Ok(())
 }
 
 /// The tenant had its turn, and goes behind the others.
-async fn served(conn: &mut Conn, job: &Job) -> Result<()> {
-    sqlx::query(
-        "insert into tenant_turns (tenant_id, turn)
-         select $1, g.turns from queue_gate g where g.id = 1
-         on conflict (tenant_id) do update set turn = excluded.turn",
-    )
-    .bind(job.tenant.as_str())
-    .execute(conn)
-    .await?;
+async fn served(conn: &mut Conn, job: &Job, turn: i64) -> Result<()> {
+    sqlx::query("insert into tenant_turns (tenant_id, turn) values ($1, $2) on conflict (tenant_id) do update set turn = excluded.turn")
+        .bind(job.tenant.as_str())
+        .bind(turn)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -1,33 +1,26 @@
 //! The line: which tenants wait in which class, and whose turn it is. How many jobs one of them has waiting plays no part:
 //! each look takes a step for each class and tenant, whatever lies between.
 
-/// The classes and tenants for which something waits, in the order of the index, as `waiting (place, tenant_id)`. The last
-/// row is empty.
+/// The classes and tenants for which something waits as `waiting (place, tenant_id)`: one step in the index for each. A step
+/// is one column, the place (a digit) before the tenant, so that it takes one look. Both are compared at once because PostgreSQL
+/// would answer for one place from an index of tenants, and read all that waits in others; with the end of time, because SQLite
+/// would begin with what is equal, and read all of that.
 macro_rules! waiting {
     () => {
-        "waiting (place, tenant_id) as (
-           select f.place, f.tenant_id
-           from (
-             select w.place, w.tenant_id from jobs w where w.state in ('queued', 'retry_wait') order by w.place, w.tenant_id limit 1
-           ) f
+        "steps (step) as (
+           select (select f.place || f.tenant_id from jobs f
+                   where f.state in ('queued', 'retry_wait') order by f.place, f.tenant_id limit 1)
            union all
-           select
-             coalesce(
-               (select n.place from jobs n
-                where n.state in ('queued', 'retry_wait') and n.place = w.place and n.tenant_id > w.tenant_id
-                order by n.tenant_id limit 1),
-               (select n.place from jobs n
-                where n.state in ('queued', 'retry_wait') and n.place > w.place
-                order by n.place limit 1)),
-             coalesce(
-               (select n.tenant_id from jobs n
-                where n.state in ('queued', 'retry_wait') and n.place = w.place and n.tenant_id > w.tenant_id
-                order by n.tenant_id limit 1),
-               (select n.tenant_id from jobs n
-                where n.state in ('queued', 'retry_wait') and n.place > w.place
-                order by n.place, n.tenant_id limit 1))
-           from waiting w
-           where w.place is not null
+           select (select n.place || n.tenant_id from jobs n
+                   where n.state in ('queued', 'retry_wait')
+                     and (n.place, n.tenant_id, n.created_at)
+                       > (cast(substr(s.step, 1, 1) as bigint), substr(s.step, 2), 9223372036854775807)
+                   order by n.place, n.tenant_id limit 1)
+           from steps s
+           where s.step is not null
+         ),
+         waiting (place, tenant_id) as (
+           select cast(substr(s.step, 1, 1) as bigint), substr(s.step, 2) from steps s where s.step is not null
          )"
     };
 }
@@ -52,16 +45,15 @@ macro_rules! standing {
     () => {
         "select w.place, w.tenant_id
          from (
-           select x.place, x.tenant_id, coalesce((select b.running from busy b where b.tenant_id = x.tenant_id), 0) as running
+           select x.place, x.tenant_id, t.jobs_at_once, coalesce(b.running, 0) as running, coalesce(u.turn, 0) as turn
            from waiting x
+           left join tenants t on t.id = x.tenant_id
+           left join busy b on b.tenant_id = x.tenant_id
+           left join tenant_turns u on u.tenant_id = x.tenant_id
            where x.place <= $2
          ) w
-         where w.place = 0
-            or w.running < coalesce((select t.jobs_at_once from tenants t where t.id = w.tenant_id), $3)
-         order by w.place,
-                  w.running,
-                  coalesce((select u.turn from tenant_turns u where u.tenant_id = w.tenant_id), 0),
-                  w.tenant_id
+         where w.place = 0 or w.running < coalesce(w.jobs_at_once, $3)
+         order by w.place, w.running, w.turn, w.tenant_id
          limit 1000000"
     };
 }
@@ -86,7 +78,6 @@ macro_rules! head {
                              where k.state in ('queued', 'retry_wait') and k.place = w.place and k.tenant_id = w.tenant_id and k.run_at <= $1
                              order by k.created_at, k.id limit 1 offset (select $2 / count(*) from waiting)), '')
                  from waiting w
-                 where w.place is not null
                )
                select q.id, q.tenant_id, q.class, q.blocked_on
                from ends e

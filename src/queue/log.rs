@@ -1,6 +1,6 @@
 //! The task log: lines that people read. It is bounded; a job that talks too much goes on in silence.
 
-use super::job::{Lease, Level};
+use super::job::{Job, Lease, Level};
 use super::lease::fence;
 use crate::base::clock::Millis;
 use crate::base::error::Result;
@@ -60,6 +60,11 @@ pub(super) async fn note(conn: &mut Conn, now: Millis, job: &JobId, level: Level
             .await?;
     let Some((number, tenant, attempt)) = row else { return Ok(()) };
     insert(conn, now, job, number, &tenant, attempt, level, &clean(line)).await
+}
+
+/// The same at a number that was set aside for it.
+pub(super) async fn place(conn: &mut Conn, now: Millis, job: &Job, number: i64, line: &str) -> Result<()> {
+    insert(conn, now, &job.id, number, job.tenant.as_str(), job.attempt, Level::Info, &clean(line)).await
 }
 
 #[allow(clippy::too_many_arguments)] // a row has these columns

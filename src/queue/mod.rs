@@ -24,7 +24,7 @@ mod settings;
 mod upkeep;
 mod worker;
 
-pub use claim::claim;
+pub use claim::{claim, claim_another};
 pub use end::{cancel, finish, lost, lost_in, reap, release, release_in};
 pub use enqueue::enqueue;
 pub use job::{

@@ -151,7 +151,7 @@ async fn work(url: &str, n: usize, stop: Instant, seen: &Seen) {
     let settings = Settings { tenant_running: 1_000_000, ..Settings::default() };
     while Instant::now() < stop {
         let before = Instant::now();
-        let claimed = queue::claim(&pool, &format!("bench-{n}"), &settings).await.unwrap();
+        let claimed = queue::claim_another(&pool, &format!("bench-{n}"), &settings).await.unwrap();
         let Some(claimed) = claimed else { continue };
         held(&seen.claims).push(before.elapsed());
         if let Some(queued) = held(&seen.queued).remove(&claimed.job.subject) {

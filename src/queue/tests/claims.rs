@@ -244,8 +244,7 @@ async fn a_worker_that_freezes_in_the_middle_of_its_claim_holds_up_the_others_on
     // SQLite has one write lock for everything; whoever freezes with that in hand holds up every writer there is.
     let b = postgres(Clock::system()).await;
     b.enqueue(b.wanted("x")).await;
-    let mut frozen = b.pool.begin().await.unwrap();
-    crate::queue::claim::stand_in_line(b.pool.kind(), &mut frozen).await.unwrap();
+    let (frozen, _turn) = crate::queue::claim::stand_in_line(&b.pool).await.unwrap();
     let before = std::time::Instant::now();
     assert!(b.claim().await.is_some());
     let waited = before.elapsed().as_secs();

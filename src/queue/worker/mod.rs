@@ -7,7 +7,7 @@
 mod attempt;
 mod child;
 
-use super::claim::{claim, claim_up_to};
+use super::claim::{claim, claim_another, claim_up_to};
 use super::end::reap_for;
 use super::job::{Claimed, Ended, Job, JobClass};
 use super::settings::Settings;
@@ -114,15 +114,19 @@ pub async fn work(
 /// Claims while there are free slots and jobs for them.
 async fn fill(post: &Arc<Post>, running: &mut JoinSet<()>, slots: usize) {
     while running.try_join_next().is_some() {}
+    let mut another = false;
     while running.len() <= slots && !*post.shutdown.borrow() {
         let before = Instant::now();
-        let claimed = if running.len() < slots {
+        let claimed = if running.len() < slots && another {
+            claim_another(&post.pool, &post.name, &post.settings).await
+        } else if running.len() < slots {
             claim(&post.pool, &post.name, &post.settings).await
         } else {
             claim_up_to(&post.pool, &post.name, &post.settings, JobClass::Restore).await
         };
         match claimed {
             Ok(Some(claimed)) => {
+                another = true;
                 running.spawn(attempt::run(post.clone(), claimed, before));
             }
             Ok(None) => return,
