@@ -59,6 +59,10 @@ const CLOCK: &str = "select cast(extract(epoch from clock_timestamp()) * 1000 as
 /// A connection to a server that was used so short a time ago is still there, and what its clock said then is still right.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// Nobody thinks for so long inside a transaction. A machine that stands still in the middle of one keeps its locks until
+/// PostgreSQL takes them away after this time; whoever would end its job waits for them, and could end no other.
+const FORSAKEN: &str = "set idle_in_transaction_session_timeout = '30s'";
+
 /// Where one connection breaks, its server has gone, and has taken the others along: what lay idle in a pool then is asked
 /// before it is used, however short a time ago that was. In milliseconds since [`STARTED`].
 static BROKE: AtomicU64 = AtomicU64::new(0);
@@ -106,7 +110,9 @@ impl Pool {
             })
             .after_connect(move |conn, _| {
                 Box::pin(async move {
-                    if kind == Kind::Sqlite {
+                    if kind == Kind::Postgres {
+                        conn.execute(FORSAKEN).await?;
+                    } else {
                         for pragma in [
                             "pragma journal_mode = wal",
                             "pragma synchronous = full",
@@ -216,7 +222,10 @@ impl Pool {
     pub async fn snapshot(&self) -> Result<Tx> {
         let begin = match self.kind {
             Kind::Sqlite => "begin",
-            Kind::Postgres => "begin transaction isolation level repeatable read read only",
+            // It locks nothing, and whoever reads may be slow.
+            Kind::Postgres => {
+                "begin transaction isolation level repeatable read read only; set local idle_in_transaction_session_timeout = 0"
+            }
         };
         Ok(self.inner.begin_with(begin).await?)
     }
