@@ -6,6 +6,7 @@ use crate::queue::testing::{Bench, on_both, postgres};
 use crate::queue::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_workers_never_claim_a_job_twice_and_never_share_what_one_has_alone() {
@@ -250,4 +251,17 @@ async fn a_worker_that_freezes_in_the_middle_of_its_claim_holds_up_the_others_on
     let waited = before.elapsed().as_secs();
     assert!((3..20).contains(&waited), "{waited} s");
     assert!(frozen.commit().await.is_err(), "its turn is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_freezes_inside_a_transaction_does_not_keep_its_job_for_ever() {
+    let b = postgres(Clock::system()).await;
+    let settings = Settings { lease: Duration::from_secs(1), ..Settings::default() };
+    let id = b.enqueue(b.wanted("x")).await;
+    let lease = claim(&b.pool, "w1", &settings).await.unwrap().expect("a job waits").lease;
+    let mut frozen = b.pool.begin().await.unwrap();
+    fence(&mut frozen, &lease).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(reap(&b.pool, &settings).await.unwrap(), [(id, Ended::Requeued)], "half a minute later");
+    assert!(frozen.commit().await.is_err(), "what it did is as if it had never been");
 }
