@@ -206,8 +206,18 @@ async fn a_claim_looks_into_indexes_and_walks_neither_the_line_nor_what_ever_was
                 }
             }
         } else {
-            // Another tenant waits in another class: what all the others wait for is not read on the way to them.
-            b.enqueue(NewJob { class: JobClass::OnDemand, ..theirs(b) }).await;
+            // Hundreds of tenants wait: neither they nor their jobs are read anew for each of them.
+            b.run("insert into tenants (id, name, state, created_at) select 'ten_b' || i, 'b' || i, 'active', 0 from generate_series(1000, 1199) i")
+                .await;
+            b.run(
+                "insert into jobs (id, tenant_id, kind, subject, class, place, state, run_at, attempt, cancel_requested, phase, bytes, files,
+                                   log_lines, log_bytes, created_at, aged_at)
+                 select 'job_b' || i, 'ten_b' || (1000 + i % 200), 'create_backup', '', 'scheduled', 3, 'queued', 0, 0, 0, '', 0, 0, 0, 0, 0, 0
+                 from generate_series(1, 20000) i",
+            )
+            .await;
+            b.run("insert into tenants (id, name, state, created_at) values ('ten_a', 'ten_a', 'active', 0)").await;
+            b.enqueue(NewJob { tenant: TenantId("ten_a".into()), class: JobClass::Restore, ..b.wanted("first") }).await;
             b.pool.learn().await.unwrap();
             let mut tx = b.pool.begin().await.unwrap();
             let now = b.pool.now().await.unwrap().0;
