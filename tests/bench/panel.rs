@@ -1,6 +1,7 @@
 //! Sitekeep as people run it: `sitekeep serve` with its worker, and the command line.
 
 use super::measure::{Cost, Meter};
+use super::peers::Part;
 use crate::support::server::{PROGRAM, Server};
 use crate::support::wordpress::Wordpress;
 use crate::support::{Scratch, run, write};
@@ -87,6 +88,15 @@ impl Panel {
         self.ask("GET", &format!("/environments/{}/backups?limit=1", environment["id"].as_str().expect("an id")), None)[0].take()
     }
 
+    /// What one element of the newest backup took, from its reading to its proof.
+    pub fn element(&self, named: &str, what: &'static str) -> Part {
+        let backup = self.newest();
+        let elements = backup["elements"].as_array().expect("a backup has elements");
+        let element = elements.iter().find(|e| e["element"] == named).expect("a backup of everything has each element");
+        let wall = seconds_between(&element["started"], &element["finished"]).expect("an element that is done began and ended");
+        Part { what, wall, stored: element["stored"].as_u64().expect("a count of bytes") }
+    }
+
     /// What the repositories hold, in bytes.
     pub fn stored(&self) -> u64 {
         super::measure::disk_usage(&self.repositories, &[])
@@ -97,14 +107,16 @@ impl Panel {
         let id = self.server.must(&["restore:list", "bench/site.dev", "--format", "list", "--field", "id"]);
         let id = id.lines().next().expect("there is a restore");
         let restore = self.ask("GET", &format!("/restores/{id}"), None);
-        let time = |value: &serde_json::Value| value.as_str().and_then(|t| chrono::DateTime::parse_from_rfc3339(t).ok());
         let steps = restore["steps"].as_array().expect("a restore has steps").iter();
-        let took = |step: &serde_json::Value| {
-            let took = time(&step["finished"])?.signed_duration_since(time(&step["started"])?);
-            Some((step["name"].as_str()?.to_owned(), took.num_milliseconds() as f64 / 1000.0))
-        };
+        let took =
+            |step: &serde_json::Value| Some((step["name"].as_str()?.to_owned(), seconds_between(&step["started"], &step["finished"])?));
         steps.filter_map(took).collect()
     }
+}
+
+fn seconds_between(from: &serde_json::Value, to: &serde_json::Value) -> Option<f64> {
+    let time = |value: &serde_json::Value| value.as_str().and_then(|t| chrono::DateTime::parse_from_rfc3339(t).ok());
+    Some(time(to)?.signed_duration_since(time(from)?).num_milliseconds() as f64 / 1000.0)
 }
 
 fn tool(data: &Path, args: &[&str]) {

@@ -2,7 +2,7 @@
 
 use super::measure::Cost;
 use super::panel::Panel;
-use super::rivals::{Borg, Restic, Tar};
+use super::rivals::{Borg, Plain, Restic, Tar};
 use crate::support::Scratch;
 use crate::support::wordpress::Wordpress;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,27 @@ use std::path::{Path, PathBuf};
 #[derive(Default)]
 pub struct Done {
     pub whole: Cost,
-    /// Seconds of parts that are worth a line.
-    pub parts: Vec<(&'static str, f64)>,
+    /// Those that are worth a line.
+    pub parts: Vec<Part>,
 }
+
+pub struct Part {
+    pub what: &'static str,
+    /// Seconds.
+    pub wall: f64,
+    /// What it added to the store, in bytes.
+    pub stored: u64,
+}
+
+impl Part {
+    pub fn lasting(what: &'static str, wall: f64) -> Self {
+        Self { what, wall, stored: 0 }
+    }
+}
+
+/// What all of them tell apart, so that it can be compared.
+pub const FILES: &str = "files";
+pub const DATABASE: &str = "database";
 
 pub trait Peer {
     fn name(&self) -> &'static str;
@@ -31,9 +49,9 @@ pub trait Peer {
     fn stored(&self) -> u64;
 }
 
-/// Sitekeep, restic, Borg where it is installed, and the classic way.
+/// Sitekeep, restic, Borg where it is installed, the classic way, and plain copies.
 pub fn all<'a>(scratch: &Scratch, site: &'a Wordpress) -> Vec<Box<dyn Peer + 'a>> {
-    let wanted = std::env::var("BENCH_PEERS").unwrap_or_else(|_| "sitekeep,restic,borg,tar".to_owned());
+    let wanted = std::env::var("BENCH_PEERS").unwrap_or_else(|_| "sitekeep,restic,borg,tar,plain".to_owned());
     let is_wanted = |name: &str| wanted.split(',').any(|w| w == name);
     let mut all: Vec<Box<dyn Peer + 'a>> = Vec::new();
     if is_wanted("sitekeep") {
@@ -47,6 +65,9 @@ pub fn all<'a>(scratch: &Scratch, site: &'a Wordpress) -> Vec<Box<dyn Peer + 'a>
     }
     if is_wanted("tar") {
         all.push(Box::new(Tar::start(scratch, site)));
+    }
+    if is_wanted("plain") {
+        all.push(Box::new(Plain::start(scratch, site)));
     }
     all
 }
@@ -73,7 +94,8 @@ impl Peer for Sitekeep<'_> {
         &self.place
     }
     fn backup(&mut self, _tag: &str) -> Done {
-        Done { whole: self.panel.backup(&self.site.root), parts: Vec::new() }
+        let whole = self.panel.backup(&self.site.root);
+        Done { whole, parts: vec![self.panel.element("database", DATABASE)] }
     }
     /// In its own place, with a safety backup before and every check: the others only write. So the parts that the others
     /// have too are told apart, and the time in which visitors see the maintenance page.
@@ -81,10 +103,10 @@ impl Peer for Sitekeep<'_> {
         let (whole, steps) = self.panel.restore(&self.site.root);
         let of = |names: &[&str]| steps.iter().filter(|(step, _)| names.contains(&step.as_str())).map(|(_, s)| s).sum::<f64>();
         let parts = vec![
-            ("writing files and code", of(&["stage_files", "stage_code"])),
-            ("importing the database", of(&["stage_database"])),
-            ("safety backup beforehand", of(&["safety_backup"])),
-            (
+            Part::lasting(FILES, of(&["stage_files", "stage_code"])),
+            Part::lasting(DATABASE, of(&["stage_database"])),
+            Part::lasting("safety backup beforehand", of(&["safety_backup"])),
+            Part::lasting(
                 "maintenance mode",
                 of(&[
                     "maintenance_on",

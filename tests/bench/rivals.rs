@@ -1,12 +1,13 @@
 //! What people use otherwise, each in the way its manual shows. A restore ends with everything on the disk, as ours does.
 
 use super::measure::{Meter, disk_usage};
-use super::peers::{Done, Peer};
+use super::peers::{DATABASE, Done, FILES, Part, Peer};
 use super::site::dump_command;
 use crate::support::wordpress::Wordpress;
 use crate::support::{Scratch, tool, write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// What all of them have: a directory to store in, one to restore into, and the site.
 struct Desk<'a> {
@@ -27,19 +28,43 @@ impl<'a> Desk<'a> {
     fn dump(&self) -> Command {
         dump_command(self.site.server, &self.site.database_in_use())
     }
-    /// Measures `work` with an empty directory and an empty database to restore into, which are removed afterwards.
-    fn restoring(&self, meter: &Meter, work: impl FnOnce(&Path, Command)) -> Done {
-        std::fs::create_dir_all(&self.target).expect("a target can be made");
-        let database = self.site.server.create("target").name;
-        let mut client = self.site.server.client("mariadb");
-        client.args(["--default-character-set=utf8mb4", &database]);
+    /// Measures the two halves of a backup.
+    fn backing_up(&self, meter: &Meter, files: impl FnOnce(), database: impl FnOnce(Command)) -> Done {
+        let mut parts = Vec::new();
         let whole = meter.measure(|| {
-            work(&self.target, client);
-            super::settle(&self.target);
+            parts.push(self.half(FILES, files));
+            parts.push(self.half(DATABASE, || database(self.dump())));
         });
-        self.site.server.sql("mysql", &format!("drop database `{database}`"));
+        Done { whole, parts }
+    }
+    fn half(&self, what: &'static str, work: impl FnOnce()) -> Part {
+        let (began, before) = (Instant::now(), self.stored());
+        work();
+        Part { what, wall: began.elapsed().as_secs_f64(), stored: self.stored().saturating_sub(before) }
+    }
+    fn stored(&self) -> u64 {
+        disk_usage(&self.store, &[])
+    }
+    /// Measures the halves of a restore with an empty directory and an empty database, which are removed afterwards.
+    fn restoring(&self, meter: &Meter, files: impl FnOnce(&Path), database: impl FnOnce(Command)) -> Done {
+        std::fs::create_dir_all(&self.target).expect("a target can be made");
+        let name = self.site.server.create("target").name;
+        let mut client = self.site.server.client("mariadb");
+        client.args(["--default-character-set=utf8mb4", &name]);
+        let mut parts = Vec::new();
+        let whole = meter.measure(|| {
+            let began = Instant::now();
+            files(&self.target);
+            super::settle(&self.target);
+            parts.push(Part::lasting(FILES, began.elapsed().as_secs_f64()));
+            let began = Instant::now();
+            database(client);
+            super::settle(&self.target);
+            parts.push(Part::lasting(DATABASE, began.elapsed().as_secs_f64()));
+        });
+        self.site.server.sql("mysql", &format!("drop database `{name}`"));
         std::fs::remove_dir_all(&self.target).expect("our own directory can be removed");
-        Done { whole, parts: Vec::new() }
+        Done { whole, parts }
     }
 }
 
@@ -83,24 +108,29 @@ impl Peer for Restic<'_> {
         &self.desk.store
     }
     fn backup(&mut self, _tag: &str) -> Done {
-        let whole = Meter::programs(&["restic"]).measure(|| {
-            must(self.command().args(["backup", "--tag", "files"]).arg(&self.desk.site.root));
-            let mut stdin = self.command();
-            stdin.args(["backup", "--tag", "database", "--stdin", "--stdin-filename", "dump.sql"]);
-            pipe(self.desk.dump(), stdin);
-        });
-        Done { whole, parts: Vec::new() }
+        self.desk.backing_up(
+            &Meter::programs(&["restic"]),
+            || must(self.command().args(["backup", "--tag", "files"]).arg(&self.desk.site.root)),
+            |dump| {
+                let mut stdin = self.command();
+                stdin.args(["backup", "--tag", "database", "--stdin", "--stdin-filename", "dump.sql"]);
+                pipe(dump, stdin);
+            },
+        )
     }
     fn restore(&mut self) -> Done {
-        self.desk.restoring(&Meter::programs(&["restic"]), |target, client| {
-            must(self.command().args(["restore", "latest", "--tag", "files", "--target"]).arg(target));
-            let mut dump = self.command();
-            dump.args(["dump", "--tag", "database", "latest", "dump.sql"]);
-            pipe(dump, client);
-        })
+        self.desk.restoring(
+            &Meter::programs(&["restic"]),
+            |target| must(self.command().args(["restore", "latest", "--tag", "files", "--target"]).arg(target)),
+            |client| {
+                let mut dump = self.command();
+                dump.args(["dump", "--tag", "database", "latest", "dump.sql"]);
+                pipe(dump, client);
+            },
+        )
     }
     fn stored(&self) -> u64 {
-        disk_usage(&self.desk.store, &[])
+        self.desk.stored()
     }
 }
 
@@ -139,24 +169,29 @@ impl Peer for Borg<'_> {
     }
     fn backup(&mut self, tag: &str) -> Done {
         self.newest = tag.to_owned();
-        let whole = Meter::programs(&["borg", "python3 /usr/bin/borg"]).measure(|| {
-            must(self.command().args(["create", "--compression", "zstd,3", &self.archive("files")]).arg(&self.desk.site.root));
-            let mut stdin = self.command();
-            stdin.args(["create", "--compression", "zstd,3", "--stdin-name", "dump.sql", &self.archive("database"), "-"]);
-            pipe(self.desk.dump(), stdin);
-        });
-        Done { whole, parts: Vec::new() }
+        self.desk.backing_up(
+            &Meter::programs(&["borg", "python3 /usr/bin/borg"]),
+            || must(self.command().args(["create", "--compression", "zstd,3", &self.archive("files")]).arg(&self.desk.site.root)),
+            |dump| {
+                let mut stdin = self.command();
+                stdin.args(["create", "--compression", "zstd,3", "--stdin-name", "dump.sql", &self.archive("database"), "-"]);
+                pipe(dump, stdin);
+            },
+        )
     }
     fn restore(&mut self) -> Done {
-        self.desk.restoring(&Meter::programs(&["borg", "python3 /usr/bin/borg"]), |target, client| {
-            must(self.command().arg("extract").arg(self.archive("files")).current_dir(target));
-            let mut dump = self.command();
-            dump.args(["extract", "--stdout", &self.archive("database")]);
-            pipe(dump, client);
-        })
+        self.desk.restoring(
+            &Meter::programs(&["borg", "python3 /usr/bin/borg"]),
+            |target| must(self.command().arg("extract").arg(self.archive("files")).current_dir(target)),
+            |client| {
+                let mut dump = self.command();
+                dump.args(["extract", "--stdout", &self.archive("database")]);
+                pipe(dump, client);
+            },
+        )
     }
     fn stored(&self) -> u64 {
-        disk_usage(&self.desk.store, &[])
+        self.desk.stored()
     }
 }
 
@@ -187,25 +222,83 @@ impl Peer for Tar<'_> {
     }
     fn backup(&mut self, tag: &str) -> Done {
         self.newest = tag.to_owned();
-        let whole = Meter::programs(&["tar", "gzip", "mariadb-dump"]).measure(|| {
-            must(Command::new("tar").arg("czf").arg(self.file("tar.gz")).arg("-C").arg(&self.desk.site.root).arg("."));
-            let out = std::fs::File::create(self.file("sql.gz")).expect("a file can be made");
-            let mut dump = self.desk.dump().stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the dump starts");
-            let from = dump.stdout.take().expect("its output is a pipe");
-            assert!(Command::new("gzip").stdin(from).stdout(out).status().expect("gzip starts").success());
-            assert!(dump.wait().expect("a child of ours").success());
-        });
-        Done { whole, parts: Vec::new() }
+        self.desk.backing_up(
+            &Meter::programs(&["tar", "gzip", "mariadb-dump"]),
+            || must(Command::new("tar").arg("czf").arg(self.file("tar.gz")).arg("-C").arg(&self.desk.site.root).arg(".")),
+            |mut dump| {
+                let out = std::fs::File::create(self.file("sql.gz")).expect("a file can be made");
+                let mut dump = dump.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the dump starts");
+                let from = dump.stdout.take().expect("its output is a pipe");
+                assert!(Command::new("gzip").stdin(from).stdout(out).status().expect("gzip starts").success());
+                assert!(dump.wait().expect("a child of ours").success());
+            },
+        )
     }
     fn restore(&mut self) -> Done {
-        self.desk.restoring(&Meter::programs(&["tar", "gzip"]), |target, client| {
-            must(Command::new("tar").arg("xzf").arg(self.file("tar.gz")).arg("-C").arg(target));
-            let mut dump = Command::new("gzip");
-            dump.arg("-dc").arg(self.file("sql.gz"));
-            pipe(dump, client);
-        })
+        self.desk.restoring(
+            &Meter::programs(&["tar", "gzip"]),
+            |target| must(Command::new("tar").arg("xzf").arg(self.file("tar.gz")).arg("-C").arg(target)),
+            |client| {
+                let mut dump = Command::new("gzip");
+                dump.arg("-dc").arg(self.file("sql.gz"));
+                pipe(dump, client);
+            },
+        )
     }
     fn stored(&self) -> u64 {
-        disk_usage(&self.desk.store, &[])
+        self.desk.stored()
+    }
+}
+
+/// No program at all: files copied, the dump as it is. What the disk and the database give anybody.
+pub struct Plain<'a> {
+    desk: Desk<'a>,
+}
+
+impl<'a> Plain<'a> {
+    pub fn start(scratch: &Scratch, site: &'a Wordpress) -> Self {
+        Self { desk: Desk::new(scratch, site, "plain") }
+    }
+    fn copy(from: &Path, to: &Path) {
+        must(Command::new("cp").arg("-a").arg(from.join(".")).arg(to));
+    }
+}
+
+impl Peer for Plain<'_> {
+    fn name(&self) -> &'static str {
+        "cp, mysqldump"
+    }
+    fn is_slow(&self) -> bool {
+        true
+    }
+    fn place(&self) -> &Path {
+        &self.desk.store
+    }
+    /// A dump goes nowhere: how long it takes to be read is the question.
+    fn backup(&mut self, _tag: &str) -> Done {
+        let store = self.desk.store.join("files");
+        std::fs::create_dir_all(&store).expect("a directory can be made");
+        self.desk.backing_up(
+            &Meter::programs(&["cp", "mariadb-dump"]),
+            || Self::copy(&self.desk.site.root, &store),
+            |mut dump| must(dump.stdin(Stdio::null()).stdout(Stdio::null())),
+        )
+    }
+    fn restore(&mut self) -> Done {
+        let sql = self.desk.store.join("dump.sql");
+        let into = std::fs::File::create(&sql).expect("a file can be made");
+        assert!(self.desk.dump().stdin(Stdio::null()).stdout(into).status().expect("the dump starts").success());
+        super::settle(&self.desk.store);
+        self.desk.restoring(
+            &Meter::programs(&["cp"]),
+            |target| Self::copy(&self.desk.store.join("files"), target),
+            |mut client| {
+                let from = std::fs::File::open(&sql).expect("it was written above");
+                assert!(client.stdin(from).stdout(Stdio::null()).status().expect("the client starts").success());
+            },
+        )
+    }
+    fn stored(&self) -> u64 {
+        self.desk.stored()
     }
 }

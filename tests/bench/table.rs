@@ -32,10 +32,10 @@ impl Table {
     pub fn add(&mut self, phase: Phase, name: &str, done: &Done, stored: u64) {
         println!("{}: {name}: {}, {:.1} MB stored", phase.title(), done.whole, stored as f64 / 1e6);
         self.0.push((phase, name.to_owned(), done.whole, stored));
-        for (part, wall) in &done.parts {
-            println!("  {part}: {wall:.2} s");
-            let cost = Cost { wall: *wall, ..Cost::default() };
-            self.0.push((phase, format!("… of it: {part}"), cost, 0));
+        for part in &done.parts {
+            println!("  {}: {:.2} s, {:.2} MB stored", part.what, part.wall, part.stored as f64 / 1e6);
+            let cost = Cost { wall: part.wall, ..Cost::default() };
+            self.0.push((phase, format!("{name}: {}", part.what), cost, part.stored));
         }
     }
 
