@@ -249,11 +249,11 @@ fn a_second_factor_is_turned_on_asked_for_and_turned_off() {
     browser.get("/account/second-factor").leads_to("/account#second-factor");
     again(browser.post("/account/second-factor", &[("password", OTHER)]), 400, "not right");
     let page = browser.submit("/account/second-factor", &[("password", GOOD)]).is(200);
-    assert!(page.has("src=\"data:image/png;base64,"));
+    assert!(page.has("src=\"data:image/svg+xml;base64,"));
     let key = Secret::new(page.between("Secret</dt><dd><code>", "<").replace(' ', ""));
     let code = |world: &World| totp::code(&key, world.clock.now()).unwrap();
     let wrong = again(browser.post("/account/second-factor/confirm", &[("code", "12345")]), 400, "not right");
-    assert!(wrong.has("data:image/png"), "the same picture again");
+    assert!(wrong.has("data:image/svg+xml"), "the same picture again");
     let shown = browser.post("/account/second-factor/confirm", &[("code", &code(&world))]).is(200);
     assert_eq!(shown.header("cache-control"), Some("no-store"));
     let codes: Vec<&str> = shown.body.split("<li><code>").skip(1).filter_map(|rest| rest.split('<').next()).collect();

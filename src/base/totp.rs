@@ -4,6 +4,9 @@ use super::chance;
 use super::clock::Millis;
 use super::error::{Error, Result};
 use super::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use qrcodegen::{QrCode, QrCodeEcc};
 use totp_rs::{Builder, Totp};
 
 const STEP: u64 = 30;
@@ -18,10 +21,25 @@ pub fn url(key: &Secret, email: &str) -> Result<Secret> {
     of(key, email)?.to_url().map(Secret::new).map_err(internal)
 }
 
-/// The same as a picture to point a camera at: `data:image/png;base64,…`.
+/// The same as a picture to point a camera at: `data:image/svg+xml;base64,…`.
 pub fn picture(key: &Secret, email: &str) -> Result<Secret> {
-    let png = of(key, email)?.to_qr_base64().map_err(internal)?;
-    Ok(Secret::new(format!("data:image/png;base64,{png}")))
+    let code = QrCode::encode_text(url(key, email)?.expose(), QrCodeEcc::Medium)
+        .map_err(|_| Error::internal("the second factor's key is too long for a picture"))?;
+    Ok(Secret::new(format!("data:image/svg+xml;base64,{}", STANDARD.encode(drawn(&code)))))
+}
+
+/// A square for each dark module, and the quiet zone of four modules around them that cameras want (ISO/IEC 18004).
+fn drawn(code: &QrCode) -> String {
+    const QUIET: i32 = 4;
+    let (size, mut path) = (code.size(), String::new());
+    for (y, x) in (0..size).flat_map(|y| (0..size).map(move |x| (y, x))).filter(|(y, x)| code.get_module(*x, *y)) {
+        path.push_str(&format!("M{},{}h1v1h-1z", x + QUIET, y + QUIET));
+    }
+    let side = size + 2 * QUIET;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" shape-rendering=\"crispEdges\">\
+         <path fill=\"#fff\" d=\"M0,0h{side}v{side}h-{side}z\"/><path d=\"{path}\"/></svg>"
+    )
 }
 
 /// The step to which a code belongs: this one, the one before or the one after. Whoever asks keeps it, so that no code
@@ -90,6 +108,23 @@ mod tests {
         let url = url(&key, "ann@example.test").unwrap();
         assert!(url.expose().starts_with("otpauth://totp/Sitekeep:ann%40example.test?"), "{}", url.expose());
         assert!(url.expose().contains(key.expose()));
-        assert!(picture(&key, "ann@example.test").unwrap().expose().starts_with("data:image/png;base64,iVBOR"));
+    }
+
+    #[test]
+    fn the_picture_is_a_square_with_a_quiet_zone_and_the_three_corners_that_cameras_look_for() {
+        let picture = picture(&fresh(), "ann@example.test").unwrap();
+        let bytes = STANDARD.decode(picture.expose().strip_prefix("data:image/svg+xml;base64,").unwrap()).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let side: i32 = text.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        let dark = |x: i32, y: i32| text.contains(&format!("M{x},{y}h1v1h-1z"));
+        for (left, top) in [(4, 4), (side - 11, 4), (4, side - 11)] {
+            for n in 0..7 {
+                assert!(dark(left + n, top) && dark(left + n, top + 6) && dark(left, top + n) && dark(left + 6, top + n));
+            }
+            assert!(dark(left + 3, top + 3) && !dark(left + 1, top + 1));
+        }
+        for n in 0..side {
+            assert!((0..4).all(|edge| !dark(n, edge) && !dark(edge, n) && !dark(n, side - 1 - edge) && !dark(side - 1 - edge, n)));
+        }
     }
 }

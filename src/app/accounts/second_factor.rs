@@ -23,7 +23,7 @@ pub struct Enrolment {
     pub key: Secret,
     /// `otpauth://…`
     pub url: Secret,
-    /// The same as a picture: `data:image/png;base64,…`
+    /// The same as a picture: `data:image/svg+xml;base64,…`
     pub picture: Secret,
 }
 
