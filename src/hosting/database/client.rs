@@ -208,7 +208,10 @@ impl Ended {
         if self.complaints.trim().is_empty() {
             return Err(Error::permanent(format!("{} failed with status {code} and said nothing", self.name)));
         }
-        Err(explain(&self.complaints).context(self.name.clone()))
+        // Tools begin with their own name, which is told anyhow.
+        let own = format!("{}: ", self.name);
+        let said: Vec<&str> = self.complaints.lines().map(|line| line.strip_prefix(&own).unwrap_or(line)).collect();
+        Err(explain(&said.join("\n")).context(self.name.clone()))
     }
 }
 

@@ -206,7 +206,13 @@ pub fn explain(complaints: &str) -> Error {
         Some(1044 | 1142 | 1143 | 1227 | 1370) => (Class::Permanent, "give the site's database user all privileges on its own database"),
         Some(1049) => (Class::Permanent, "check the database's name in the site's settings"),
         Some(2002 | 2003 | 2005) => (Class::Transient, "check that the database server runs and that its address is right"),
-        Some(1040 | 1053 | 1205 | 1213 | 1412 | 1927 | 2006 | 2013 | 1317 | 1226) => (Class::Transient, ""),
+        Some(1053 | 1317 | 1927 | 2006 | 2013) => {
+            (Class::Transient, "the database server stopped, or ended the connection: its own log says why")
+        }
+        Some(1040 | 1226) => {
+            (Class::Transient, "too many connections to the database server are open: it lets this account have no further one")
+        }
+        Some(1205 | 1213 | 1412) => (Class::Transient, "something else was changing the same tables at that moment"),
         Some(1021 | 1037 | 1038 | 1041 | 1114 | 3) => (Class::Resource, "make room on the database server"),
         Some(1030) if complaints.contains("28") => (Class::Resource, "make room on the database server"),
         Some(1153) => (Class::Permanent, "raise max_allowed_packet on the database server"),
