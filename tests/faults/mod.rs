@@ -4,10 +4,12 @@
 mod commits;
 mod damage;
 mod disks;
+mod errors;
 mod kills;
 mod machines;
 mod oracle;
 mod report;
 mod restarts;
+mod servers;
 mod trials;
 mod zombies;
