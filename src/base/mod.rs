@@ -12,6 +12,7 @@ pub mod password;
 pub mod secret;
 pub mod sql;
 pub mod telemetry;
+pub(crate) mod together;
 pub mod totp;
 pub mod units;
 pub mod watch;

@@ -25,6 +25,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub fn of(conn: &Conn) -> Self {
+        if conn.backend_name() == "SQLite" { Self::Sqlite } else { Self::Postgres }
+    }
     /// For people.
     pub fn name(self) -> &'static str {
         match self {
@@ -177,13 +180,15 @@ impl Pool {
         Ok(now)
     }
 
-    /// The same within a transaction: for who had to wait in it, and must not say when it began to wait.
-    pub async fn now_in(&self, conn: &mut Conn) -> Result<Millis> {
+    /// The number with which a statement answers that ends in `returning`, and what time it was then: for who had to wait for
+    /// the answer, and must not say when it began to wait.
+    pub async fn number_and_now(&self, conn: &mut Conn, returning: &'static str) -> Result<(i64, Millis)> {
         if self.kind == Kind::Sqlite || self.clock.is_fixed() {
-            return Ok(self.clock.now());
+            return Ok((sqlx::query_scalar(returning).fetch_one(conn).await?, self.clock.now()));
         }
-        let now: i64 = sqlx::query_scalar(CLOCK).fetch_one(conn).await?;
-        Ok(Millis(now))
+        let timed = self.opened(returning, |sql| format!("{sql}, ({CLOCK})"));
+        let (number, now): (i64, i64) = sqlx::query_as(timed).fetch_one(conn).await?;
+        Ok((number, Millis(now)))
     }
 
     /// The same for who only reads: as the database said it within the last second, and carried on from there by our own
@@ -261,9 +266,13 @@ impl Pool {
         if self.kind == Kind::Sqlite || !sql.contains(MARK) {
             return sql;
         }
+        self.opened(sql, |sql| sql.replace(MARK, "for update skip locked"))
+    }
+
+    fn opened(&self, sql: &'static str, open: impl FnOnce(&str) -> String) -> &'static str {
         let mut opened = self.opened.lock().expect("no one panics while holding it");
         // Leaked once for each of a handful of statements in the program.
-        opened.entry(sql).or_insert_with(|| Box::leak(sql.replace(MARK, "for update skip locked").into_boxed_str()))
+        opened.entry(sql).or_insert_with(|| Box::leak(open(sql).into_boxed_str()))
     }
 
     /// Lets the database learn how its tables are filled, by samples, in milliseconds: its plans follow from that. PostgreSQL
@@ -271,7 +280,7 @@ impl Pool {
     pub async fn learn(&self) -> Result<()> {
         let mut conn = self.get().await?;
         if self.kind == Kind::Postgres {
-            conn.execute("analyze jobs, job_needs, tenants, tenant_turns, unclean_ends").await?;
+            conn.execute("analyze jobs, job_needs, queue_lines, tenants, tenant_turns, unclean_ends").await?;
         } else {
             conn.execute("pragma analysis_limit = 1000").await?;
             // 0x10002: of every table, also of those that this connection has not asked yet.

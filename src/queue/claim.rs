@@ -6,13 +6,14 @@
 
 use super::blocked;
 use super::job::{Claimed, Job, JobClass, JobRow, Lease, job_columns};
-use super::line::{busy, standing, waiting};
+use super::line::{busy, standing};
 use super::log;
 use super::settings::{Settings, millis};
 use crate::base::chance;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Result};
 use crate::base::sql::{Conn, Kind, Pool, Tx};
+use crate::base::together::{Together, together};
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
@@ -24,9 +25,7 @@ use sqlx::{FromRow, Row};
 macro_rules! next_in_line {
     () => {
         concat!(
-            "with recursive ",
-            waiting!(),
-            ", ",
+            "with ",
             busy!(),
             "
              select l.next
@@ -149,8 +148,7 @@ async fn take(pool: &Pool, worker: &str, settings: &Settings, last: JobClass) ->
     };
     let job = Job::try_from(JobRow::from_row(&row)?)?;
     let lease = Lease { job: job.id.clone(), attempt: job.attempt, token };
-    begin_attempt(&mut tx, turn.now, &job, &lease, worker).await?;
-    served(&mut tx, &job, turn.number).await?;
+    begin_attempt(&mut tx, &turn, &job, &lease, worker).await?;
     let line = Line { number: row.try_get("log_lines")?, text: format!("attempt {} starts on worker {worker}", job.attempt) };
     match commit(pool, tx, turn.now, &job, &line).await {
         Err(e) if owns(pool, &lease).await.unwrap_or(false) => seal(pool, turn.now, &job, &line).await.map_err(|_| e)?,
@@ -199,33 +197,26 @@ pub(super) struct Turn {
 pub(super) async fn stand_in_line(pool: &Pool) -> Result<(Tx, Turn)> {
     const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = 5000; set local synchronous_commit = off";
     let mut tx = pool.begin_with(BEGIN).await?;
-    let number = sqlx::query_scalar("update queue_gate set turns = turns + 1 where id = 1 returning turns").fetch_one(&mut *tx).await?;
-    let now = pool.now_in(&mut tx).await?;
+    let gate = "update queue_gate set turns = turns + 1 where id = 1 returning turns";
+    let (number, now) = pool.number_and_now(&mut tx, gate).await?;
     Ok((tx, Turn { number, now }))
 }
 
-async fn begin_attempt(conn: &mut Conn, now: Millis, job: &Job, lease: &Lease, worker: &str) -> Result<()> {
-    sqlx::query("update job_needs set token = $2, reserved_at = null where job_id = $1")
+/// The job has what it needs and its attempt begins; its tenant had its turn, and goes behind the others.
+async fn begin_attempt(conn: &mut Conn, turn: &Turn, job: &Job, lease: &Lease, worker: &str) -> Result<()> {
+    const BEGINS: Together = together! {
+        needs: "update job_needs set token = $2, reserved_at = null where job_id = $1",
+        attempt: "insert into attempts (job_id, number, tenant_id, worker, started_at) values ($1, $3, $4, $5, $6)",
+        served: "insert into tenant_turns (tenant_id, turn) values ($4, $7) on conflict (tenant_id) do update set turn = excluded.turn",
+    };
+    sqlx::query(BEGINS.text(conn))
         .bind(lease.job.as_str())
         .bind(lease.token.as_str())
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query("insert into attempts (job_id, number, tenant_id, worker, started_at) values ($1, $2, $3, $4, $5)")
-        .bind(lease.job.as_str())
         .bind(lease.attempt)
         .bind(job.tenant.as_str())
         .bind(worker)
-        .bind(now.0)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// The tenant had its turn, and goes behind the others.
-async fn served(conn: &mut Conn, job: &Job, turn: i64) -> Result<()> {
-    sqlx::query("insert into tenant_turns (tenant_id, turn) values ($1, $2) on conflict (tenant_id) do update set turn = excluded.turn")
-        .bind(job.tenant.as_str())
-        .bind(turn)
+        .bind(turn.now.0)
+        .bind(turn.number)
         .execute(conn)
         .await?;
     Ok(())

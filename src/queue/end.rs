@@ -1,7 +1,8 @@
 //! How attempts and jobs end: finished by the attempt, lost, released by a shutdown, cancelled before they began.
 
 use super::job::{Ended, Finished, Job, JobClass, JobRow, Lease, Level, Outcome, State, class_word, job_columns};
-use super::log::note;
+use super::line;
+use super::log::{self, note};
 use super::read::{Tenants, find};
 use super::retry;
 use super::settings::{Settings, millis};
@@ -10,8 +11,11 @@ use crate::base::chance;
 use crate::base::clock::Millis;
 use crate::base::error::{Class, Context, Error, Result};
 use crate::base::sql::{Conn, Pool};
+use crate::base::together::{Together, together};
 use crate::base::units;
 use crate::domain::ids::{JobId, TenantId};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
 
 /// What the job becomes, and what is said about it.
 struct Verdict {
@@ -24,6 +28,21 @@ struct Verdict {
     note: String,
 }
 
+/// What is written where an attempt ends. A job that has ended needs nothing any more; one that waits needs it again later.
+macro_rules! ending {
+    ($needs:literal) => {
+        together! {
+            attempt: "update attempts set ended_at = $3, outcome = $4, error_class = $5, message = $6 where job_id = $1 and number = $2",
+            job: "update jobs
+                  set state = $7, run_at = coalesce($8, run_at), error_class = $9, message = $10, hint = $11, finished_at = $12,
+                      lease_token = null, lease_until = null, blocked_on = null, blocked_since = null
+                  where id = $1",
+            needs: $needs,
+            line: "insert into task_log (job_id, number, tenant_id, attempt, at, level, line) values ($1, $13, $14, $2, $3, $15, $16)",
+        }
+    };
+}
+
 /// Ends the attempt in the caller's transaction, together with everything else that its result changes. A failure that
 /// may pass is tried again (see `retry.rs`) unless the outcome is final; after a request to cancel nothing is tried again.
 ///
@@ -33,20 +52,33 @@ pub async fn finish(conn: &mut Conn, now: Millis, lease: &Lease, outcome: Outcom
     if !outcome.state.is_final() {
         return Err(Error::internal(format!("an attempt cannot end as `{}`", outcome.state)));
     }
-    let job = hold(conn, lease, None).await?;
-    let (word, message) = (outcome.state.word(), outcome.message.clone());
-    end_attempt(conn, now, lease, word, outcome.class, message.as_deref()).await?;
-    let verdict = judge(conn, now, &job, outcome).await?;
+    let held = hold(conn, lease, None).await?;
+    let attempt = Ending { outcome: outcome.state.word(), class: outcome.class, message: outcome.message.clone() };
+    let verdict = judge(conn, now, &held.job, outcome).await?;
     let finished = Finished { state: verdict.state, will_retry_at: verdict.run_at };
-    end_lease(conn, now, lease, verdict).await?;
+    end(conn, now, &held, attempt, verdict).await?;
     Ok(finished)
+}
+
+/// The job whose attempt ends, its place in the queue, and the number of the line in its task log that will say so.
+struct Held {
+    job: Job,
+    place: i64,
+    line: i64,
+}
+
+/// How the attempt ended.
+struct Ending {
+    outcome: &'static str,
+    class: Option<Class>,
+    message: Option<String>,
 }
 
 /// Takes the job's row until the end of the transaction, if the lease is the live one (and, where `expired` is given,
 /// ran out before it).
-async fn hold(conn: &mut Conn, lease: &Lease, expired: Option<Millis>) -> Result<Job> {
-    let row: Option<JobRow> = sqlx::query_as(concat!(
-        "update jobs set lease_token = lease_token where id = $1 and lease_token = $2 and lease_until < $3 returning ",
+async fn hold(conn: &mut Conn, lease: &Lease, expired: Option<Millis>) -> Result<Held> {
+    let row: Option<AnyRow> = sqlx::query(concat!(
+        "update jobs set log_lines = log_lines + 1 where id = $1 and lease_token = $2 and lease_until < $3 returning place, log_lines, ",
         job_columns!()
     ))
     .bind(lease.job.as_str())
@@ -54,13 +86,14 @@ async fn hold(conn: &mut Conn, lease: &Lease, expired: Option<Millis>) -> Result
     .bind(expired.map_or(i64::MAX, |m| m.0))
     .fetch_optional(conn)
     .await?;
-    row.ok_or_else(Error::fenced)?.try_into()
+    let row = row.ok_or_else(Error::fenced)?;
+    Ok(Held { job: JobRow::from_row(&row)?.try_into()?, place: row.try_get("place")?, line: row.try_get("log_lines")? })
 }
 
 async fn judge(conn: &mut Conn, now: Millis, job: &Job, o: Outcome) -> Result<Verdict> {
     let said = o.message.clone().unwrap_or_else(|| "no reason was given".into());
     if let (State::Failed, Some(class), false) = (o.state, o.class, o.final_) {
-        let tries = tries(conn, &job.id, "failed", Some(class)).await?;
+        let tries = 1 + tries(conn, &job.id, "failed", Some(class)).await?;
         let pause = retry::pause(class, tries, dice()).map(|p| now.plus(millis(p)));
         let pause = pause.filter(|at| *at <= job.started.unwrap_or(now).plus(millis(retry::HORIZON)));
         match pause {
@@ -108,60 +141,31 @@ async fn tries(conn: &mut Conn, job: &JobId, outcome: &str, class: Option<Class>
     Ok(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-async fn end_attempt(
-    conn: &mut Conn,
-    now: Millis,
-    lease: &Lease,
-    outcome: &str,
-    class: Option<Class>,
-    message: Option<&str>,
-) -> Result<()> {
-    sqlx::query("update attempts set ended_at = $3, outcome = $4, error_class = $5, message = $6 where job_id = $1 and number = $2")
-        .bind(lease.job.as_str())
-        .bind(lease.attempt)
+/// The attempt is over, and the job leaves the worker: its lease and what it held are free.
+async fn end(conn: &mut Conn, now: Millis, held: &Held, attempt: Ending, v: Verdict) -> Result<()> {
+    const FOR_GOOD: Together = ending!("delete from job_needs where job_id = $1");
+    const TO_WAIT: Together = ending!("update job_needs set token = null, reserved_at = null where job_id = $1");
+    let job = &held.job;
+    sqlx::query(if v.state.is_final() { FOR_GOOD.text(conn) } else { TO_WAIT.text(conn) })
+        .bind(job.id.as_str())
+        .bind(job.attempt)
         .bind(now.0)
-        .bind(outcome)
-        .bind(class.map(class_word))
-        .bind(message.map(str::to_owned))
-        .execute(conn)
+        .bind(attempt.outcome)
+        .bind(attempt.class.map(class_word))
+        .bind(attempt.message)
+        .bind(v.state.word())
+        .bind(v.run_at.map(|m| m.0))
+        .bind(v.class.map(class_word))
+        .bind(v.message)
+        .bind(v.hint)
+        .bind(v.state.is_final().then_some(now.0))
+        .bind(held.line)
+        .bind(job.tenant.as_str())
+        .bind(v.level.word())
+        .bind(log::clean(&v.note))
+        .execute(&mut *conn)
         .await?;
-    Ok(())
-}
-
-/// The job leaves the worker: its lease and what it held are free.
-async fn end_lease(conn: &mut Conn, now: Millis, lease: &Lease, v: Verdict) -> Result<()> {
-    let done = sqlx::query(
-        "update jobs
-         set state = $3, run_at = coalesce($4, run_at), error_class = $5, message = $6, hint = $7, finished_at = $8,
-             lease_token = null, lease_until = null, blocked_on = null, blocked_since = null
-         where id = $1 and lease_token = $2",
-    )
-    .bind(lease.job.as_str())
-    .bind(lease.token.as_str())
-    .bind(v.state.word())
-    .bind(v.run_at.map(|m| m.0))
-    .bind(v.class.map(class_word))
-    .bind(v.message)
-    .bind(v.hint)
-    .bind(v.state.is_final().then_some(now.0))
-    .execute(&mut *conn)
-    .await?;
-    if done.rows_affected() != 1 {
-        return Err(Error::fenced());
-    }
-    free_needs(conn, &lease.job, v.state).await?;
-    note(conn, now, &lease.job, v.level, &v.note).await
-}
-
-/// A job that has ended needs nothing any more; one that waits needs it again later.
-async fn free_needs(conn: &mut Conn, job: &JobId, state: State) -> Result<()> {
-    let sql = if state.is_final() {
-        "delete from job_needs where job_id = $1"
-    } else {
-        "update job_needs set token = null, reserved_at = null where job_id = $1"
-    };
-    sqlx::query(sql).bind(job.as_str()).execute(conn).await?;
-    Ok(())
+    if v.state.is_final() { Ok(()) } else { line::open(conn, held.place, job.tenant.as_str()).await }
 }
 
 /// The attempt ended without a result: its process died, hung, or its worker did. The job is queued again at once, given
@@ -180,13 +184,13 @@ pub async fn lost(pool: &Pool, lease: &Lease, why: &str, settings: &Settings) ->
 
 /// The same in the caller's transaction; returns the job as it stands then.
 pub async fn lost_in(conn: &mut Conn, now: Millis, lease: &Lease, why: &str, settings: &Settings) -> Result<(Job, Ended)> {
-    let job = hold(conn, lease, None).await?;
-    lose(conn, now, lease, &job, why, settings).await
+    let held = hold(conn, lease, None).await?;
+    lose(conn, now, &held, why, settings).await
 }
 
-async fn lose(conn: &mut Conn, now: Millis, lease: &Lease, job: &Job, why: &str, settings: &Settings) -> Result<(Job, Ended)> {
-    end_attempt(conn, now, lease, "lost", None, Some(why)).await?;
-    let times = tries(conn, &lease.job, "lost", None).await?;
+async fn lose(conn: &mut Conn, now: Millis, held: &Held, why: &str, settings: &Settings) -> Result<(Job, Ended)> {
+    let job = &held.job;
+    let times = 1 + tries(conn, &job.id, "lost", None).await?;
     let limit = settings.lost_limit;
     let (ended, verdict) = if job.cancel_requested && job.class != JobClass::Restore {
         (Ended::Cancelled, cancelled(None, None))
@@ -206,8 +210,9 @@ async fn lose(conn: &mut Conn, now: Millis, lease: &Lease, job: &Job, why: &str,
         let message = format!("worker lost, retrying ({times}/{limit}): {why}");
         (Ended::Requeued, requeued(now, message, Level::Warning))
     };
-    end_lease(conn, now, lease, verdict).await?;
-    Ok((find(conn, &Tenants::All, &lease.job).await?, ended))
+    let attempt = Ending { outcome: "lost", class: None, message: Some(why.to_owned()) };
+    end(conn, now, held, attempt, verdict).await?;
+    Ok((find(conn, &Tenants::All, &job.id).await?, ended))
 }
 
 fn requeued(now: Millis, message: String, level: Level) -> Verdict {
@@ -229,15 +234,15 @@ pub async fn release(pool: &Pool, lease: &Lease) -> Result<Ended> {
 
 /// The same in the caller's transaction; returns the job as it stands then.
 pub async fn release_in(conn: &mut Conn, now: Millis, lease: &Lease) -> Result<(Job, Ended)> {
-    let job = hold(conn, lease, None).await?;
-    end_attempt(conn, now, lease, "released", None, None).await?;
+    let held = hold(conn, lease, None).await?;
+    let job = &held.job;
     let (ended, verdict) = if job.cancel_requested && job.class != JobClass::Restore {
         (Ended::Cancelled, cancelled(None, None))
     } else {
         (Ended::Requeued, requeued(now, "the worker was stopped; the job will start again".into(), Level::Info))
     };
-    end_lease(conn, now, lease, verdict).await?;
-    Ok((find(conn, &Tenants::All, &lease.job).await?, ended))
+    end(conn, now, &held, Ending { outcome: "released", class: None, message: None }, verdict).await?;
+    Ok((find(conn, &Tenants::All, &job.id).await?, ended))
 }
 
 /// Ends the attempts whose lease ran out: their worker died, or cannot reach the database.
@@ -273,10 +278,10 @@ async fn expired(pool: &Pool) -> Result<Vec<(Lease, String)>> {
 async fn reap_one(pool: &Pool, settings: &Settings, runner: Option<&dyn Runner>, lease: &Lease, worker: &str) -> Result<Ended> {
     let now = pool.now().await?;
     let mut tx = pool.begin().await?;
-    let job = hold(&mut tx, lease, Some(now)).await?;
+    let held = hold(&mut tx, lease, Some(now)).await?;
     let why = format!("worker {worker} was not heard of any more");
-    quarantine(&mut tx, now, &job, settings).await?;
-    let (job, ended) = lose(&mut tx, now, lease, &job, &why, settings).await?;
+    quarantine(&mut tx, now, &held.job, settings).await?;
+    let (job, ended) = lose(&mut tx, now, &held, &why, settings).await?;
     if let Some(runner) = runner {
         runner.settled(&mut tx, &job, &ended).await.context(|| "telling what became of the job")?;
     }
@@ -317,7 +322,7 @@ pub async fn cancel(conn: &mut Conn, now: Millis, tenant: &TenantId, job: &JobId
     .execute(&mut *conn)
     .await?;
     if ended.rows_affected() == 1 {
-        free_needs(conn, job, State::Cancelled).await?;
+        sqlx::query("delete from job_needs where job_id = $1").bind(job.as_str()).execute(&mut *conn).await?;
         note(conn, now, job, Level::Info, "cancelled before it began").await?;
     } else {
         request_cancel(conn, now, tenant, job).await?;

@@ -1,6 +1,7 @@
 //! Queueing a job, in the transaction of the fact that wants it.
 
 use super::job::{Enqueued, Mode, Need, NewJob};
+use super::line;
 use crate::base::clock::Millis;
 use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
@@ -22,6 +23,7 @@ pub async fn enqueue(conn: &mut Conn, now: Millis, job: NewJob) -> Result<Enqueu
         let id = JobId::fresh();
         if insert(&mut tx, now, &id, &job).await? {
             insert_needs(&mut tx, &id, &job).await?;
+            line::open(&mut tx, job.class.place(), job.tenant.as_str()).await?;
             tx.commit().await?;
             return Ok(Enqueued { id, fresh: true });
         }

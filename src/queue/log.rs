@@ -83,7 +83,7 @@ async fn insert(conn: &mut Conn, at: Millis, job: &JobId, number: i64, tenant: &
 }
 
 /// One line without anything that moves a terminal's cursor, and not endless. (PostgreSQL refuses NUL, too.)
-fn clean(line: &str) -> String {
+pub(super) fn clean(line: &str) -> String {
     let mut out: String = line.trim_end().chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.trim_end().chars().nth(LONGEST).is_some() {
         out.push('…');

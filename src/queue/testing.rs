@@ -115,6 +115,7 @@ impl Bench {
              from n"
         );
         assert_eq!(self.run(&jobs).await, many as u64);
+        self.run(&format!("insert into queue_lines (place, tenant_id) values (2, '{tenant}') on conflict do nothing")).await;
         if let Some(need) = need {
             let needs = format!(
                 "insert into job_needs (job_id, resource, tenant_id, mode)

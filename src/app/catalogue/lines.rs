@@ -18,7 +18,7 @@ pub(super) const FORMAT: u64 = 1;
 const PORTION: usize = 256 << 10;
 
 /// What is not copied: it is good for hours only, or for the processes that run now. Letters would be sent again.
-const LEFT_OUT: [&str; 13] = [
+const LEFT_OUT: [&str; 14] = [
     "_sqlx_migrations",
     "catalogue_copies",
     "gates",
@@ -28,6 +28,7 @@ const LEFT_OUT: [&str; 13] = [
     "one_time_links",
     "places",
     "queue_gate",
+    "queue_lines",
     "rebuilding",
     "sessions",
     "tenant_turns",

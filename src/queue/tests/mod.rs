@@ -3,6 +3,7 @@
 mod claims;
 mod ends;
 mod fairness;
+mod lines;
 mod needs;
 mod processes;
 mod reading;
