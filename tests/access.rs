@@ -95,7 +95,7 @@ const TABLE: &[Row] = &[
     ("POST",  "/tenants/{id}/retention/simulation",    [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}",                         [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("PATCH", "/backups/{id}",                         [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
-    ("POST",  "/backups/{id}/verify",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
+    ("POST",  "/backups/{id}/verify",                  [No,     Yes,    Yes,    Hidden, Yes,   No,     Hidden, Hidden]),
     ("GET",   "/backups/{id}/browse",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/search",                  [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),
     ("GET",   "/backups/{id}/compare",                 [Yes,    Yes,    Yes,    Hidden, Yes,   Yes,    Hidden, Hidden]),

@@ -272,14 +272,14 @@ fn what_lay_long_enough_in_the_trash_leaves_the_repository_and_nothing_else_does
         assert_eq!(restic.snapshots().len(), 4, "two elements of two backups");
         digest::content(&foreign).assert_same(&untouched, "another tenant's repository");
         for id in &ids[2..] {
-            backups::verify(&w.at.app, &w.owner, id).await.unwrap();
+            backups::read_back(&w.at.app, id, &Watch::new()).await.unwrap();
         }
         // The second run removes what the first one marked; the space is there again, and the next backup is whole.
         w.days(2).await;
         assert!(size(&own) < full - 150_000, "{} of {full}", size(&own));
         restic.check();
         let fresh = w.back_up().await;
-        backups::verify(&w.at.app, &w.owner, &fresh).await.unwrap();
+        backups::read_back(&w.at.app, &fresh, &Watch::new()).await.unwrap();
         restic.check();
     });
 }
@@ -327,18 +327,18 @@ fn what_damage_took_is_brought_back_by_the_next_backup_and_until_then_it_is_an_a
         }
         w.days(3).await;
         assert_eq!(open(&w).await.len(), 1, "what was taken out of the index is still wanting");
-        assert!(backups::verify(&w.at.app, &w.owner, &old).await.is_err());
+        assert!(backups::read_back(&w.at.app, &old, &Watch::new()).await.is_err());
         // The same site as before: what was lost is stored again under its old names.
         let (made, _) = backups::create(&w.at.app, &w.owner, &w.id, &CreateBackup::default(), None).await.unwrap();
         w.work().await;
         let new = BackupId(made.id);
         assert_eq!(backups::find(&w.at.app, &w.owner, &new).await.unwrap().state, BackupState::Succeeded);
-        backups::verify(&w.at.app, &w.owner, &new).await.unwrap();
+        backups::read_back(&w.at.app, &new, &Watch::new()).await.unwrap();
         w.days(3).await;
         for id in [&new, &w.back_up().await] {
-            backups::verify(&w.at.app, &w.owner, id).await.unwrap();
+            backups::read_back(&w.at.app, id, &Watch::new()).await.unwrap();
         }
-        if backups::verify(&w.at.app, &w.owner, &old).await.is_err() {
+        if backups::read_back(&w.at.app, &old, &Watch::new()).await.is_err() {
             assert!(open(&w).await[0].contains(&old.0), "what does not come back stays an alarm: {:?}", open(&w).await);
         }
     });
@@ -373,7 +373,7 @@ fn the_last_good_backup_of_an_environment_is_spared_even_in_the_trash() {
         w.days(17).await;
         assert!(w.find(&only.0).await.expired_at.is_none());
         backups::take_back(&w.at.app, &w.owner, &only).await.unwrap();
-        backups::verify(&w.at.app, &w.owner, &only).await.unwrap();
+        backups::read_back(&w.at.app, &only, &Watch::new()).await.unwrap();
     });
 }
 
@@ -404,7 +404,7 @@ fn a_hostile_owner_destroys_nothing_in_a_day() {
             if w.find(&id.0).await.deleted_at.is_some() {
                 backups::take_back(&w.at.app, &w.owner, id).await.unwrap();
             }
-            backups::verify(&w.at.app, &w.owner, id).await.unwrap();
+            backups::read_back(&w.at.app, id, &Watch::new()).await.unwrap();
         }
         let oldest = CreateRestore { backup: Some(ids[0].0.clone()), element: Some("files".into()), ..CreateRestore::default() };
         let answer = restores::create(&w.at.app, &w.owner, &w.id, &oldest, None).await.unwrap();

@@ -193,7 +193,7 @@ pub struct Backup {
     /// Why it is kept.
     #[serde(default)]
     pub kept: Option<String>,
-    /// When all of it was last read back from the repository.
+    /// When every piece of it was last found in the repository, or read back.
     #[serde(default)]
     pub proven: Option<String>,
     /// In the trash since.

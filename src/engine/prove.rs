@@ -90,7 +90,7 @@ impl Proof<'_> {
 }
 
 impl Totals {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.files += other.files;
         self.bytes += other.bytes;
         self.dirs += other.dirs;

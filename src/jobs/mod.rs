@@ -10,6 +10,7 @@ mod drop_aside;
 mod prepare_download;
 mod run_drill;
 mod run_restore;
+mod verify_backup;
 
 use crate::app::App;
 use crate::app::attempt::{Attempt, Ended};
@@ -28,6 +29,7 @@ pub async fn run(attempt: &Attempt, kind: &str, subject: &str) -> Result<Ended> 
         drop_aside::KIND => drop_aside::run(attempt, subject).await,
         run_drill::KIND => run_drill::run(attempt, subject).await,
         prepare_download::KIND => prepare_download::run(attempt, subject).await,
+        verify_backup::KIND => verify_backup::run(attempt, subject).await,
         other => {
             Err(Error::permanent(format!("this version of Sitekeep knows no job `{other}`")).hint("run the same version of every worker"))
         }

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 const WORDS: &[(&str, &str)] = &[
     ("backup.create", "asked for a backup"),
     ("backup.edit", "changed a backup’s note or pin"),
-    ("backup.verify", "proved a backup"),
+    ("backup.verify", "had a backup read back"),
     ("backup.delete", "deleted a backup"),
     ("backup.take_back", "took a deleted backup back"),
     ("restore.create", "asked for a restore"),

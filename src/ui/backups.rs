@@ -86,7 +86,8 @@ fn actions(p: &Page, title: &str, created: Millis) -> AnyView {
         let (act, label) = if b.pinned { ("unpin", "Unpin") } else { ("pin", "Pin") };
         post(paths::backup_act(&b.id, act), "button", label, "this backup")
     });
-    let verify = usable.then(|| post(paths::backup_act(&b.id, "verify"), "button", "Prove again", "that all of it can be found"));
+    let verify =
+        (usable && may(Right::Create)).then(|| post(paths::backup_act(&b.id, "verify"), "button", "Read back", "everything in the backup"));
     let drill = (usable && may(Right::Create)).then(|| super::drills::run(&b.environment_id, Some(&b.id), "Run a drill of it"));
     let delete = (b.state.is_final() && b.deleted.is_none() && may(Right::Delete))
         .then(|| post(paths::backup_act(&b.id, "delete"), "button", "Delete", format!("the backup of {}", when(created))));

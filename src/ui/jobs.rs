@@ -18,6 +18,7 @@ pub fn kind(kind: &str) -> String {
         "clean_up" => "Clean-up of a repository".into(),
         "check_repository" => "Check of a repository".into(),
         "run_drill" => "Drill".into(),
+        "verify_backup" => "Reading back of a backup".into(),
         "prepare_download" => "Download".into(),
         other => super::errors::capital(&other.replace('_', " ")),
     }

@@ -407,7 +407,11 @@ fn a_backup_a_restore_its_undo_and_what_follows_work_from_the_first_row_to_the_l
         let backup = BackupId(first.id.clone());
         let made = backups::find(app, &owner, &backup).await.unwrap();
         assert_eq!((made.state, made.reason.as_str(), made.elements.len()), (BackupState::Succeeded, "Before", 2), "{made:?}");
-        assert_eq!(backups::verify(app, &owner, &backup).await.unwrap().state, BackupState::Succeeded);
+        let reading = backups::verify(app, &owner, &backup).await.unwrap();
+        assert_eq!(backups::verify(app, &owner, &backup).await.unwrap().id, reading.id, "it waits already");
+        assert_eq!(work(&at).await, reading.id);
+        let read = jobs::find(app, &owner, &JobId(reading.id)).await.unwrap();
+        assert!(read.state == "succeeded" && read.message.as_deref().is_some_and(|m| m.ends_with("read back whole")), "{read:?}");
         let edit = backups::Edit { note: Some("Kept".into()), pinned: Some(true) };
         assert!(backups::edit(app, &owner, &backup, &edit).await.unwrap().pinned);
         let job = JobId(first.job.unwrap());

@@ -87,7 +87,7 @@ const TABLE: &[Row] = &[
     ("POST", "/backups/{id}/note",                  makers(BACKUP)),
     ("POST", "/backups/{id}/pin",                   makers(BACKUP)),
     ("POST", "/backups/{id}/unpin",                 makers(BACKUP)),
-    ("POST", "/backups/{id}/verify",                members(BACKUP)),
+    ("POST", "/backups/{id}/verify",                makers(To("/jobs/*"))),
     ("POST", "/backups/{id}/delete",                [No, No, BACKUP, Hidden, BACKUP]),
     ("POST", "/backups/{id}/take-back",             [No, No, BACKUP, Hidden, BACKUP]),
     ("POST", "/backups/{id}/links",                 makers(To("/backups/{id}?link=*"))),

@@ -5,6 +5,7 @@ use crate::support::write;
 use sitekeep::app::retention::{Change, set};
 use sitekeep::app::{alarms, backups, environments};
 use sitekeep::base::clock::Millis;
+use sitekeep::base::watch::Watch;
 use sitekeep::base::zone::Zone;
 use sitekeep::domain::alarm::Cause;
 use sitekeep::domain::element::Element;
@@ -82,7 +83,7 @@ fn while_a_size_is_abnormal_nothing_of_the_environment_goes_and_the_reason_is_to
         assert!(w.letters("purge_ahead").await > 0, "the letter came, and says so");
         backups::take_back(&w.at.app, &w.owner, &ids[0]).await.unwrap();
         for id in &ids {
-            backups::verify(&w.at.app, &w.owner, id).await.unwrap();
+            backups::read_back(&w.at.app, id, &Watch::new()).await.unwrap();
         }
         // The new size is a day old and more: it is as it should be, and the rules are obeyed again, after their own brake.
         back_up(&w, SHRUNKEN, None).await;
@@ -115,7 +116,7 @@ fn whoever_shrank_a_site_frees_nothing_within_a_day_by_more_backups_of_it() {
             if w.find(&id.0).await.deleted_at.is_some() {
                 backups::take_back(&w.at.app, &w.owner, id).await.unwrap();
             }
-            backups::verify(&w.at.app, &w.owner, id).await.unwrap();
+            backups::read_back(&w.at.app, id, &Watch::new()).await.unwrap();
         }
         // A day later a part of the site still says nothing about the rest.
         w.clock.advance(Millis::DAY);

@@ -5,11 +5,13 @@ mod log;
 mod read;
 mod run;
 mod trash;
+mod verify;
 mod views;
 
 pub use log::choices;
 pub(crate) use log::page;
 pub use trash::{delete, take_back};
+pub use verify::{JOB as VERIFY_JOB, queue as verify, read_back, run as run_verify};
 
 pub(crate) use read::{Manifest, RowCounts, read_element};
 pub(crate) use run::{forget_orphans, prove};
@@ -19,7 +21,7 @@ pub(crate) use views::{file_name, named};
 use super::{App, access, access::Actor, environments, from_json, plans};
 use crate::app::activity;
 use crate::base::clock::Millis;
-use crate::base::error::{Class, Error, Result};
+use crate::base::error::{Error, Result};
 use crate::base::sql::Conn;
 use crate::db;
 use crate::db::backups::{Backup as Row, Narrow};
@@ -274,30 +276,4 @@ pub async fn edit(app: &App, actor: &Actor, id: &BackupId, edit: &Edit) -> Resul
     let view = views::view_of(&mut tx, &row, now).await?;
     tx.commit().await?;
     Ok(view)
-}
-
-/// Reads the backup's snapshots afresh and says whether every tree and blob is there.
-pub async fn verify(app: &App, actor: &Actor, id: &BackupId) -> Result<view::Backup> {
-    let mut conn = app.pool.get().await?;
-    let row = access::backup(&mut conn, actor, id, Right::View).await?;
-    let tenant = TenantId(row.tenant_id.clone());
-    if !BackupState::parse(&row.state)?.is_usable() {
-        return Err(Error::conflict(format!("the backup is {}", row.state)).hint("only a finished one can be verified"));
-    }
-    let snapshots: Vec<String> = db::backups::elements(&mut conn, &tenant, id).await?.into_iter().filter_map(|e| e.snapshot).collect();
-    drop(conn);
-    let site = crate::domain::ids::SiteId(row.site_id.clone());
-    let (_, repository) = super::environments::repository(app, &tenant, &site).await?;
-    let watch = crate::base::watch::Watch::new();
-    let proven = super::servers::blocking(move || snapshots.iter().try_for_each(|s| repository.prove(s, &watch).map(drop))).await;
-    proven.map_err(|e| match e.class() {
-        Class::Damaged => e.hint("make a new backup now; older ones may be whole: verify those you need").context("the backup is damaged"),
-        _ => e,
-    })?;
-    let now = app.pool.now().await?;
-    let mut tx = app.pool.begin().await?;
-    db::backups::proven(&mut tx, now, &tenant, id).await?;
-    record(&mut tx, now, actor, &row, "backup.verify").await?;
-    tx.commit().await?;
-    find(app, actor, id).await
 }

@@ -183,7 +183,7 @@ async fn note(attempt: &Attempt, e: &BackupElement) -> Result<()> {
 
 /// Opens the index afresh and resolves every tree and blob: only then may anything be called succeeded.
 pub(crate) async fn prove(attempt: &Attempt, repository: &Repository, elements: &[BackupElement]) -> Result<()> {
-    attempt.phase("Proving that everything can be read back", None).await?;
+    attempt.phase("Finding every piece again", None).await?;
     let snapshots: Vec<String> = elements.iter().filter_map(|e| e.snapshot.clone()).collect();
     let repository = repository.clone();
     attempt.blocking(move |watch| snapshots.iter().try_for_each(|s| repository.prove(s, watch).map(drop))).await

@@ -121,7 +121,7 @@ pub struct Note {
     pub note: String,
 }
 
-/// Prove that a backup can be read back whole
+/// Read all of a backup back, and say whether it is whole
 #[derive(Clone, Debug, clap::Args)]
 pub struct Verify {
     /// Its id, or the name of one of its files
@@ -240,17 +240,16 @@ pub fn note(s: &mut Session<'_>, args: &Note) -> Result<Exit> {
 
 pub fn verify(s: &mut Session<'_>, args: &Verify) -> Result<Exit> {
     let backup = choose::backup(s, &args.backup)?;
-    let answer: Value = s.client()?.queue(&format!("/backups/{}/verify", escaped(&backup.id)), &json!({}))?.body;
-    // The answer is the job, or something that names its job.
-    let job = answer["job"].as_str().or_else(|| answer["id"].as_str().filter(|id| id.starts_with("job_")));
-    let job = job.ok_or_else(|| Error::internal("the server did not say which job verifies the backup"))?;
+    let job: view::Job = s.client()?.queue(&format!("/backups/{}/verify", escaped(&backup.id)), &json!({}))?.body;
     if !args.wait.waits() {
-        s.console.notice(&format!("Queued the verification of the backup {}: `sitekeep job:log --follow {job}` follows it.", backup.id));
+        s.console
+            .notice(&format!("Queued the verification of the backup {}: `sitekeep job:log --follow {}` follows it.", backup.id, job.id));
         return Ok(Exit::Good);
     }
-    let (job, exit) = jobs::wait(s, job)?;
+    let (job, exit) = jobs::wait(s, &job.id)?;
     if exit == Exit::Good {
-        s.console.notice(&job.message.unwrap_or_else(|| format!("The backup {} can be read back whole.", backup.id)));
+        let read = job.message.unwrap_or_else(|| "everything was read".into());
+        s.console.notice(&format!("The backup {} can be read back whole: {read}.", backup.id));
     }
     Ok(exit)
 }

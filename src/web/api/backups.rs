@@ -58,6 +58,6 @@ pub async fn edit(
     Ok(Json(backups::edit(&app, &actor, &BackupId(id), &edit).await?))
 }
 
-pub async fn verify(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Backup>> {
+pub async fn verify(State(app): State<App>, Caller(actor): Caller, Path(id): Path) -> Answer<Json<view::Job>> {
     Ok(Json(backups::verify(&app, &actor, &BackupId(id)).await?))
 }

@@ -136,7 +136,7 @@ table! {
         GET backups::find, "A backup";
         PATCH backups::edit, "Change the note, or pin";
     }
-    "/backups/{id}/verify" { POST backups::verify, "Read every snapshot of a backup"; }
+    "/backups/{id}/verify" { POST backups::verify, "Read all of a backup back, as a job"; }
     "/backups/{id}/browse" { GET browse::list, "What lies in a folder of a backup"; }
     "/backups/{id}/search" { GET browse::search, "Search a backup for names"; }
     "/backups/{id}/compare" { GET browse::compare, "What changed since another backup, or beside the live site"; }

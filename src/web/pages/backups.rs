@@ -118,8 +118,13 @@ pub async fn unpin(State(app): State<App>, reader: Reader, Path(id): Path<String
 }
 
 pub async fn verify(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Page<Redirect> {
-    let proven = backups::verify(&app, &reader.actor, &BackupId(id.clone())).await.map(drop);
-    done(&reader, &id, "Proven: all of it was found in the repository.", proven).await
+    match backups::verify(&app, &reader.actor, &BackupId(id.clone())).await {
+        Ok(job) => {
+            reader.tell("It is queued: everything in the backup is read back.").await?;
+            Ok(Redirect::to(&paths::job(&job.id)))
+        }
+        Err(e) => done(&reader, &id, "", Err(e)).await,
+    }
 }
 
 pub async fn delete(State(app): State<App>, reader: Reader, Path(id): Path<String>) -> Page<Redirect> {
