@@ -70,12 +70,16 @@ async function changing(path) {
   return () => child.kill("SIGKILL");
 }
 
+function password(at) {
+  return readFileSync(join(at.dir, "password"), "utf8").trim();
+}
+
 async function signedIn(browser, at, options) {
   const context = await browser.newContext({ baseURL: at.url, locale: "en-GB", timezoneId: "Europe/Berlin", ...options });
   const page = await context.newPage();
   await page.goto("/signin");
   await page.getByLabel("E-mail address").fill("admin@example.com");
-  await page.getByLabel("Password").fill(readFileSync(join(at.dir, "password"), "utf8").trim());
+  await page.getByLabel("Password").fill(password(at));
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Sites" }).waitFor();
   return page;
@@ -165,7 +169,7 @@ async function every(browser, at, out) {
     "admin-environment": `/admin${e}`, "admin-remove": `/admin${e}/remove`,
     "recovery-key": `/sites/${site.id}/recovery-key`,
     drill: drill && `/drills/${drill.id}`, "inside": `/backups/${chosen.id}/browse?element=files&path=files`, "compare": `/backups/${chosen.id}/compare`, "compare-live": `/backups/${chosen.id}/compare?with=live`, "inside-tables": `/backups/${chosen.id}/browse?element=database`,
-    account: "/account", "second-factor": "/account/second-factor", tenants: "/tenants", nowhere: "/nowhere",
+    account: "/account", tenants: "/tenants", nowhere: "/nowhere",
     ...Object.fromEntries(["tenants", "accounts", "sites", "sites/add", "servers", "stores", "queue", "activity", "settings"].map((p) => [`admin-${p.replace("/", "-")}`, `/admin/${p}`])),
   };
   const colours = process.argv.includes("--dark") ? { colorScheme: "dark" } : {};
@@ -193,6 +197,16 @@ async function every(browser, at, out) {
   await shoot(desk, join(out, "backup-link-1280.png"), true);
   const link = new URL((await desk.locator("#new-link").textContent()).trim()).pathname.split("/").slice(0, 3).join("/");
   await shootBoth("download", link);
+  for (const [page, ending] of [[desk, "1280"], [phone, "390"]]) {
+    await page.goto("/account");
+    const form = page.locator("form", { has: page.getByRole("button", { name: "Turn the second factor on…" }) });
+    await form.getByLabel("Your present password").fill(password(at));
+    await form.getByRole("button").click();
+    await shoot(page, join(out, `second-factor-${ending}.png`), true);
+  }
+  await desk.goto(`/backups/${chosen.id}`);
+  await desk.getByRole("button", { name: /^Read back/ }).click();
+  await shootBoth("read-back", desk.url());
   await desk.context().clearCookies();
   await phone.context().clearCookies();
   for (const [name, path] of Object.entries({ signin: "/signin", forgotten: "/forgotten", "link-unknown": "/d/nothing" })) {

@@ -18,7 +18,7 @@ pub fn kind(kind: &str) -> String {
         "clean_up" => "Clean-up of a repository".into(),
         "check_repository" => "Check of a repository".into(),
         "run_drill" => "Drill".into(),
-        "verify_backup" => "Reading back of a backup".into(),
+        "verify_backup" => "Reading back".into(),
         "prepare_download" => "Download".into(),
         other => super::errors::capital(&other.replace('_', " ")),
     }
@@ -32,12 +32,12 @@ fn title(job: &JobRow) -> String {
     }
 }
 
-/// The address of what a job works on.
-fn subject(job: &JobRow) -> Option<String> {
+/// What a job works on, and its address.
+fn subject(job: &JobRow) -> Option<(&'static str, String)> {
     match job.subject.split('_').next() {
-        Some("bak") => Some(paths::backup(&job.subject)),
-        Some("rst") => Some(paths::restore(&job.subject)),
-        Some("drl") => Some(paths::drill(&job.subject)),
+        Some("bak") => Some(("backup", paths::backup(&job.subject))),
+        Some("rst") => Some(("restore", paths::restore(&job.subject))),
+        Some("drl") => Some(("drill", paths::drill(&job.subject))),
         _ => None,
     }
 }
@@ -138,8 +138,7 @@ fn far(job: &JobRow) -> AnyView {
         }
         _ => ().into_any(),
     };
-    let of =
-        subject(job).map(|href| html! { <p><a class="button" href=href>{format!("Open the {}", kind(&job.kind).to_lowercase())}</a></p> });
+    let of = subject(job).map(|(what, href)| html! { <p><a class="button" href=href>{format!("Open the {what}")}</a></p> });
     html! { {asked}{body}{of} }
 }
 

@@ -9,7 +9,7 @@ use crate::support::browser::Browser;
 use crate::support::{Scratch, give_tree, web_user, write};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -79,7 +79,7 @@ fn dump(panel: &Panel, backup: &Value, password: &Path, to: &Path) -> f64 {
     let snapshot = files["snapshot"].as_str().expect("a snapshot");
     let began = Instant::now();
     let mut restic = Command::new("restic");
-    restic.arg("--repo").arg(repository(panel)).arg("--password-file").arg(password);
+    restic.arg("--repo").arg(panel.repository()).arg("--password-file").arg(password);
     let mut restic =
         restic.args(["--no-lock", "dump", "--archive", "tar", snapshot, "/"]).stdout(Stdio::piped()).spawn().expect("restic starts");
     let file = std::fs::File::create(to).expect("a file can be made");
@@ -87,20 +87,6 @@ fn dump(panel: &Panel, backup: &Value, password: &Path, to: &Path) -> f64 {
     let pigz = pigz.expect("`pigz` is missing; install it with:\napt-get install --no-install-recommends pigz");
     assert!(pigz.success() && restic.wait().expect("restic ends").success());
     began.elapsed().as_secs_f64()
-}
-
-/// There is one.
-fn repository(panel: &Panel) -> PathBuf {
-    let mut found: Vec<PathBuf> = Vec::new();
-    let mut folders = vec![panel.server.data.join("repositories")];
-    while let Some(folder) = folders.pop() {
-        if folder.join("config").is_file() {
-            found.push(folder);
-            continue;
-        }
-        folders.extend(std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|e| e.path()).filter(|p| p.is_dir()));
-    }
-    found.pop().expect("the panel has a repository")
 }
 
 fn median(mut of: Vec<f64>) -> f64 {

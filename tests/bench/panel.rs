@@ -97,6 +97,20 @@ impl Panel {
         Part { what, wall, stored: element["stored"].as_u64().expect("a count of bytes") }
     }
 
+    /// There is one.
+    pub fn repository(&self) -> PathBuf {
+        let mut found: Vec<PathBuf> = Vec::new();
+        let mut folders = vec![self.repositories.clone()];
+        while let Some(folder) = folders.pop() {
+            if folder.join("config").is_file() {
+                found.push(folder);
+                continue;
+            }
+            folders.extend(std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|e| e.path()).filter(|p| p.is_dir()));
+        }
+        found.pop().expect("the panel has a repository")
+    }
+
     /// What the repositories hold, in bytes.
     pub fn stored(&self) -> u64 {
         super::measure::disk_usage(&self.repositories, &[])
