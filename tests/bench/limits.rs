@@ -2,7 +2,7 @@
 
 use super::panel::Panel;
 use super::{big_site, site, size};
-use crate::support::{Scratch, give_tree, run, tool, web_user};
+use crate::support::{Scratch, give_tree, tool, web_user};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -116,6 +116,6 @@ fn judged_by_restic(panel: &Panel, scratch: &Scratch, sums: &[String; 2]) {
 }
 
 fn sum(of: Stdio) -> String {
-    let line = run(Command::new("sha256sum").stdin(of));
-    String::from_utf8_lossy(&line).split_whitespace().next().expect("a sum").to_owned()
+    let said = Command::new("sha256sum").stdin(of).output().expect("sha256sum is on every machine");
+    String::from_utf8_lossy(&said.stdout).split_whitespace().next().expect("a sum").to_owned()
 }
