@@ -63,10 +63,10 @@ macro_rules! head {
 }
 pub(super) use head;
 
-/// The classes and tenants for which something waits as `waiting (place, tenant_id)`, told by the jobs: one step in the index for
-/// each. A step is one column, the place (a digit) before the tenant, so that it takes one look. Both are compared at once because PostgreSQL
-/// would answer for one place from an index of tenants, and read all that waits in others; with the end of time, because SQLite
-/// would begin with what is equal, and read all of that.
+/// The classes and tenants for which something waits as `waiting (place, tenant_id)`, told by the jobs: one step in the index
+/// for each. A step is one column, the place (a digit) before the tenant, so that it takes one look. Both are compared at once
+/// because PostgreSQL would answer for one place from an index of tenants, and read all that waits in others; with the end of
+/// time, because SQLite would begin with what is equal, and read all of that.
 macro_rules! waiting {
     () => {
         "steps (step) as (
