@@ -110,6 +110,21 @@ impl Bench {
         started(&self.data, &self.environment)
     }
 
+    /// Lets the worker stand still. On SQLite its own short transactions hold the lock of the whole catalogue, without which no other
+    /// server starts: it is not to stand still in the middle of one.
+    pub fn stop_between_transactions(&self) {
+        let pid = rustix::process::Pid::from_raw(self.server.pid() as i32).expect("a process has a number");
+        let tell = |signal| rustix::process::kill_process(pid, signal).expect("the server runs");
+        loop {
+            tell(rustix::process::Signal::STOP);
+            if self.catalogue.is_some() || is_free(&self.data.join("catalogue.db")) {
+                return;
+            }
+            tell(rustix::process::Signal::CONT);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn make_backup(&self) -> String {
         self.server.must(&["backup:create", ENV, "--yes"]);
         self.ask("select id from backups where reason = 'Generated on request' order by created_at desc, id desc limit 1")
@@ -279,4 +294,10 @@ impl Bench {
 fn started(data: &Path, environment: &[(String, String)]) -> Server {
     let environment: Vec<_> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     Server::start(data, &environment)
+}
+
+fn is_free(catalogue: &Path) -> bool {
+    let db = rusqlite::Connection::open(catalogue).expect("the catalogue opens");
+    db.busy_timeout(Duration::ZERO).expect("a time-out can be set");
+    db.execute_batch("begin immediate; rollback").is_ok()
 }

@@ -60,7 +60,7 @@ fn a_worker_that_was_held_beyond_its_lease_changes_nothing_when_it_wakes() {
         bench.arm(point, "stop");
         let restore = bench.restore();
         bench.wait_for_hit(point);
-        bench.server.process().stop();
+        bench.stop_between_transactions();
         let attempts = children(bench.server.pid());
         let fresh = bench.beside();
         let state = bench.ended(&restore);

@@ -143,5 +143,5 @@ fn snapshots_that_vanished_from_the_storage_are_an_alarm_and_nothing_else_goes()
     wait_for(&format!("the alarm; {}", panel.server.log()), LONG, || panel.column(open).iter().any(|said| said.contains(&second.id)));
     assert!(!panel.column(open)[0].contains(&first.id), "the other one is whole");
     panel.must(&["backup:verify", &first.id]);
-    panel.refused(&["backup:verify", &second.id], 4);
+    panel.refused(&["backup:verify", &second.id], 1);
 }

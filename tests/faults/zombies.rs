@@ -8,7 +8,6 @@ use crate::crashes::site::State;
 use crate::crashes::{points, workers};
 use crate::support::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
-use std::path::Path;
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(120);
@@ -43,7 +42,7 @@ fn zombie(bench: &Bench, n: u64, dice: &mut Dice) -> String {
     bench.arm(point, if both { "stop" } else { "wait" });
     let id = if point.starts_with("backup.") { backup(bench) } else { bench.restore() };
     bench.wait_for_hit(point);
-    stop_between_transactions(bench);
+    bench.stop_between_transactions();
     let attempts = workers::children(bench.server.pid());
     let fresh = bench.beside();
     let state = ended(bench, &id);
@@ -65,24 +64,6 @@ fn zombie(bench: &Bench, n: u64, dice: &mut Dice) -> String {
     bench.disarm();
     drop(fresh);
     stage
-}
-
-/// On SQLite the worker's own short transactions hold that same lock: it is not to stand still in the middle of one.
-fn stop_between_transactions(bench: &Bench) {
-    loop {
-        kill_process(Pid::from_raw(bench.server.pid() as i32).unwrap(), Signal::STOP).unwrap();
-        if bench.catalogue.is_some() || is_free(&bench.data.join("catalogue.db")) {
-            return;
-        }
-        wake(bench.server.pid());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn is_free(catalogue: &Path) -> bool {
-    let db = rusqlite::Connection::open(catalogue).expect("the catalogue opens");
-    db.busy_timeout(Duration::ZERO).expect("a time-out can be set");
-    db.execute_batch("begin immediate; rollback").is_ok()
 }
 
 fn wake(pid: u32) {

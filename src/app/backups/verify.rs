@@ -91,7 +91,10 @@ pub async fn read_back(app: &App, id: &BackupId, watch: &Watch) -> Result<Totals
         Ok(all)
     });
     read.await.map_err(|e| match e.class() {
-        Class::Damaged => e.hint("make a new backup now; older ones may be whole: verify those you need").context("the backup is damaged"),
+        // A snapshot that is gone is damage as well.
+        Class::Damaged | Class::NotFound => {
+            e.hint("make a new backup now; older ones may be whole: verify those you need").context("the backup is damaged")
+        }
         _ => e,
     })
 }
