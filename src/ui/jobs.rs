@@ -131,6 +131,7 @@ fn far(job: &JobRow) -> AnyView {
             let why = job.blocked_on.clone().unwrap_or_else(|| "waits for a free worker".into());
             html! { <div class="card"><p>{super::errors::capital(&why)}"."</p></div> }.into_any()
         }
+        ("succeeded", Some(message)) => html! { <div class="card"><p>{super::errors::capital(message)}"."</p></div> }.into_any(),
         (_, Some(message)) => {
             let hint = job.hint.clone().map(|h| html! { <span>{super::errors::capital(&h)}"."</span> });
             html! { <div class="note" data-kind="bad"><strong class="wrap">{super::errors::capital(message)}</strong>{hint}</div> }
